@@ -1,0 +1,47 @@
+"""Explain a GAN: why an image was judged fake, which latent directions mean something, and a report to hand on."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# names that are imported when first used: `import ganexplain` loads neither torch nor any explainer library
+_HOMES = {
+    "GAN": "ganexplain.models.gan",
+    "bundled": "ganexplain.models.gan",
+    "Generator": "ganexplain.models.generator",
+    "Critic": "ganexplain.models.critic",
+    "Preprocess": "ganexplain.models.preprocess",
+    "Verdict": "ganexplain.models.verdict",
+    "Calibration": "ganexplain.models.verdict",
+    "Attribution": "ganexplain.attribution.attribution",
+    "Chart": "ganexplain.attribution.chart",
+    "Domain": "ganexplain.attribution.chart",
+    "Pixel": "ganexplain.attribution.domains.pixel",
+    "Region": "ganexplain.attribution.domains.region",
+    "Saliency": "ganexplain.attribution.methods.saliency",
+    "IntegratedGradients": "ganexplain.attribution.methods.integrated_gradients",
+    "KernelShap": "ganexplain.attribution.methods.kernel_shap",
+    "Lime": "ganexplain.attribution.methods.lime",
+    "Occlusion": "ganexplain.attribution.methods.occlusion",
+    "Directions": "ganexplain.latent.directions",
+    "SeFa": "ganexplain.latent.finders.sefa",
+    "explain": "ganexplain.explanation",
+    "Explanation": "ganexplain.explanation",
+    "Report": "ganexplain.report.report",
+    "read_image": "ganexplain.data.images",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganexplain' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

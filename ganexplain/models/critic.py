@@ -1,0 +1,226 @@
+"""Any discriminator or fake detector, read as one logit an image: higher is more real, in the whole project."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain import checks, tensors
+from ganexplain.models import outputs
+from ganexplain.models.preprocess import Preprocess
+from ganexplain.models.private import private_copy, without_tail
+from ganexplain.models.verdict import Calibration, Verdict
+
+Network = nn.Module | Callable[[Tensor], Any]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Real images that a critic's logits are compared with.
+
+    Attributes:
+        images: (R, C, H, W) in [-1, 1].
+        logits: (R,) the critic's own, higher is more real.
+    """
+
+    images: Tensor
+    logits: Tensor
+
+    @property
+    def iqr(self) -> float:
+        """Interquartile range of the logits: the natural unit of a change."""
+        low, high = torch.quantile(self.logits.double(), self.logits.new_tensor([0.25, 0.75]).double())
+        return float(high - low)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest logit of the reals."""
+        return float(self.logits.min()), float(self.logits.max())
+
+
+class Critic(nn.Module):
+    """Wraps a discriminator or detector on a private, frozen, eval copy.
+
+    Args:
+        network: a module (copied; yours is never touched) or any callable on a batch of images (used as it is).
+        output: "logit" (before a sigmoid), "probability", "score" (hinge, least squares, Wasserstein, relativistic: no
+            probability until calibrated), "classes" (logits, with ``real_class``), "class_probabilities", or a callable
+            that picks the logit out of whatever the network returns.
+        polarity: "real" when a high output means real, "fake" when it means fake. Classes have none: see ``real_class``.
+        pool: how a patch map is pooled ("mean", "max", "min", "logsumexp" or a cell (i, j)).
+        real_class: the column that means real, where the output has several.
+        preprocess: range, size, channels, mean and std that the network was trained on.
+
+    Raises:
+        ValueError: weights that are not finite, BatchNorm without running statistics, unknown words.
+
+    A sigmoid or softmax module at the tail is cut when samples show that it really is the tail: logits do not saturate.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        output: str | outputs.OutputPicker = "logit",
+        polarity: str = "real",
+        pool: outputs.Pool = None,
+        real_class: int = 1,
+        preprocess: Preprocess | None = None,
+    ) -> None:
+        super().__init__()
+        if not callable(network):
+            raise TypeError(f"network must be a torch module or a callable on images, got {type(network).__name__}")
+        self.kind = output if isinstance(output, str) else "logit"
+        self.pick = None if isinstance(output, str) else output
+        self.polarity = checks.one_of("polarity", polarity, ("real", "fake"))
+        self.pool, self.real_class = pool, real_class
+        checks.one_of("output", self.kind, outputs.KINDS)
+        self.preprocess = preprocess or Preprocess()
+        self.calibration: Calibration | None = None
+        self.reference: Reference | None = None
+        self.network = private_copy(network) if isinstance(network, nn.Module) else network
+        self.tail = "none" if self.pick or self.kind not in (*outputs.PROBABILITIES, "classes") else "unverified"
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N,) logits of images (N, C, H, W) in [-1, 1]; higher is more real. Differentiable.
+
+        Raises:
+            ValueError: the output does not fit what was declared, or is not finite.
+        """
+        x = self.preprocess(self._placed(images))
+        if self.tail == "unverified":
+            self._settle_tail(x.detach())
+        raw = self.network(x)
+        if self.pick is not None:
+            raw = self.pick(raw)
+        kind = self.kind
+        if self.tail == "cut":
+            kind = {"probability": "logit", "class_probabilities": "classes"}.get(kind, kind)
+            raw = self._pooled_as_probability(raw) if kind == "logit" else raw
+        logit = outputs.to_logit(raw, kind, pool=self.pool, real_class=self.real_class, polarity=self.polarity)
+        if logit.shape != (len(images),):
+            raise ValueError(f"the model must return one row an image, got {tuple(raw.shape)} for {len(images)} images")
+        return checks.finite(logit, "the model's output")
+
+    def _pooled_as_probability(self, raw: Tensor) -> Tensor:
+        """The detector pools probabilities; so do we, although its sigmoid is cut."""
+        if raw.numel() == len(raw) or self.pool not in ("mean", "logsumexp"):
+            return raw  # one number, or a pool that commutes with the sigmoid
+        return outputs.logit_of(outputs.pooled(torch.sigmoid(raw), self.pool))
+
+    def _placed(self, images: Tensor) -> Tensor:
+        example = next(self.parameters(), None)
+        return images if example is None else images.to(device=example.device, dtype=example.dtype)
+
+    def _settle_tail(self, x: Tensor) -> None:
+        """Cut the tail if, on samples, putting it back after the cut gives the network's own output."""
+        cut = without_tail(self.network) if isinstance(self.network, nn.Module) else None
+        self.tail = "kept"
+        if cut is None:
+            return
+        noise = tensors.normal(0, "tail", shape=tuple(x[:1].shape)).to(x)
+        probes = torch.cat([x[:4], 0.3 * x[:4], noise, 0.1 * noise])
+        classes = self.kind in ("classes", "class_probabilities")
+        with torch.no_grad(), tensors.isolated():
+            whole, before = self.network(probes.clone()), cut(probes.clone())
+            if not isinstance(before, Tensor) or before.shape != whole.shape:
+                return
+            after = torch.softmax(before.flatten(1), 1).view_as(before) if classes else torch.sigmoid(before)
+        if torch.allclose(after, whole, atol=1e-5, rtol=1e-4):
+            self.network, self.tail = cut, "cut"
+
+    def judge(self, images: Tensor, *, batch_size: int = 64) -> Verdict:
+        """Judge images (N, C, H, W) in [-1, 1], at most ``batch_size`` at a time."""
+        checks.images(images)
+        logit = self.logits(images, batch_size=batch_size)
+        known = self.calibration
+        threshold = known.threshold if known else 0.0
+        if known:
+            probability = torch.sigmoid(known.slope * (logit.double() - threshold)).to(logit.dtype)
+        else:
+            probability = None if self.kind == "score" else torch.sigmoid(logit)
+        return Verdict(logit, threshold, probability, known.auc if known else None)
+
+    def logits(self, images: Tensor, *, batch_size: int = 64) -> Tensor:
+        """(N,) logits without gradients, in batches, on the caller's device."""
+        with torch.no_grad(), tensors.isolated():
+            return tensors.batched(lambda x: self(x).to(x.device), batch_size, images)
+
+    def calibrate(self, real: Tensor, fake: Tensor, *, real_share: float = 0.5, seed: int = 0) -> Critic:
+        """A critic that knows threshold, probability and AUC, from images that it was not trained on.
+
+        One half of each kind fits threshold and slope (logistic regression on the logit), the other half measures the AUC.
+
+        Args:
+            real: (R, C, H, W) in [-1, 1], at least 20.
+            fake: (F, C, H, W) in [-1, 1], at least 20.
+            real_share: share of reals where the critic is to be used.
+            seed: decides the halves.
+        """
+        if min(len(real), len(fake)) < 20:
+            raise ValueError(f"calibration needs at least 20 reals and 20 fakes, got {len(real)} and {len(fake)}")
+        halves = []
+        for name, batch in (("real", real), ("fake", fake)):
+            order = torch.from_numpy(tensors.rng(seed, "calibrate", name).permutation(len(batch)))
+            logit = self.logits(checks.images(batch, name)).double()[order]
+            halves.append((logit[: len(batch) // 2], logit[len(batch) // 2 :]))
+        (real_fit, real_test), (fake_fit, fake_test) = halves
+        threshold, slope = platt(real_fit, fake_fit, real_share)
+        area = auc(real_test, fake_test)
+        known = Calibration(threshold, slope, area, real_share, len(real_test), len(fake_test))
+        return self.with_calibration(known)
+
+    def with_calibration(self, calibration: Calibration | None) -> Critic:
+        """The same critic with this calibration."""
+        return self._variant(calibration=calibration)
+
+    def with_reference(self, reals: Tensor) -> Critic:
+        """The same critic that knows real images: the default baseline, and the range of real logits."""
+        checks.images(reals, "reals")
+        return self._variant(reference=Reference(reals, self.logits(reals)))
+
+    def _variant(self, **changes: Any) -> Critic:
+        twin = copy.copy(self)
+        twin.__dict__ = {**self.__dict__, **changes}
+        twin._modules = dict(self._modules)  # else the two would share the dictionary, and a later cut of one would show in both
+        return twin
+
+    @property
+    def unit(self) -> str:
+        """ "logit", or "score" for a critic whose output is defined only up to scale or constant."""
+        return "score" if self.kind == "score" and self.calibration is None else "logit"
+
+
+def auc(real: Tensor, fake: Tensor) -> float:
+    """P(a real's logit > a fake's), ties one half.
+
+    >>> auc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]))
+    0.875
+    """
+    difference = real.double()[:, None] - fake.double()[None]
+    return float((difference > 0).double().mean() + 0.5 * (difference == 0).double().mean())
+
+
+def platt(real: Tensor, fake: Tensor, real_share: float = 0.5) -> tuple[float, float]:
+    """Threshold and slope of P(real) = sigmoid(slope * (logit - threshold)) by logistic regression (Platt 1999)."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    logit = torch.cat([real, fake]).double()
+    centre, spread = float(logit.mean()), max(float(logit.std()), 1e-12)
+    target = np.r_[np.ones(len(real)), np.zeros(len(fake))]
+    weight = np.r_[np.full(len(real), real_share / len(real)), np.full(len(fake), (1 - real_share) / len(fake))] * len(target)
+    scaled = ((logit - centre) / spread).numpy()[:, None]
+    fit = LogisticRegression(C=100.0, tol=1e-8, max_iter=1000).fit(scaled, target, sample_weight=weight)
+    a, b = float(fit.coef_[0, 0]), float(fit.intercept_[0])
+    if a <= 0:
+        raise ValueError(
+            "the fakes have higher logits than the reals, so nothing can be calibrated; the polarity may be inverted: "
+            "say polarity='fake' if a high output means fake"
+        )
+    return centre - spread * b / a, a / spread

@@ -1,0 +1,142 @@
+"""DCGAN (Radford et al. 2016) for any resolution that is a multiple of 4, without normalisation by default.
+
+BatchNorm couples the images of a batch and spectral norm changes on every training forward: both make an explanation depend
+on more than the image, so the default has neither and relies on R1 and R2 for stability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain import checks
+from ganexplain.models.generator import Generator
+
+__all__ = ["DCGAN"]
+
+SLOPE = 0.2
+NORMS = ("none", "batch")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What both networks are built from.
+
+    Attributes:
+        resolution: side of the images in pixels, a multiple of 4.
+        channels: 1 to 4.
+        z_dim: length of a latent code.
+        width: channels of the discriminator's first convolution; they double as the side halves, up to 8 * width.
+        norm: "none" or "batch".
+    """
+
+    resolution: int = 28
+    channels: int = 1
+    z_dim: int = 64
+    width: int = 32
+    norm: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.resolution < 4 or self.resolution % 4:
+            raise ValueError(f"resolution must be a multiple of 4, got {self.resolution}; resize the images")
+        if not 1 <= self.channels <= 4:
+            raise ValueError(f"channels must be 1 to 4, got {self.channels}")
+        checks.positive(self.z_dim, "z_dim")
+        checks.positive(self.width, "width")
+        checks.one_of("norm", self.norm, NORMS)
+
+    @property
+    def levels(self) -> int:
+        """How often the side is halved: at least once, then down to 4 or to an odd number."""
+        side, levels = self.resolution // 2, 1
+        while side > 4 and side % 2 == 0:
+            side, levels = side // 2, levels + 1
+        return levels
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels after each halving."""
+        return [self.width * min(2**i, 8) for i in range(self.levels)]
+
+    @property
+    def base(self) -> int:
+        """Side of the smallest maps."""
+        return int(self.resolution // 2**self.levels)
+
+
+class DCGenerator(Generator):
+    """z, a linear layer, then transposed convolutions 4x4 with stride 2, tanh."""
+
+    def __init__(self, shape: Architecture) -> None:
+        super().__init__()
+        self.z_dim, self.resolution, self.channels = shape.z_dim, shape.resolution, shape.channels
+        widths = shape.widths[::-1]
+        self.start = nn.Linear(shape.z_dim, widths[0] * shape.base**2)
+        self.unflatten = nn.Unflatten(1, (widths[0], shape.base, shape.base))
+        layers: list[nn.Module] = [*_norm(shape.norm, widths[0]), nn.LeakyReLU(SLOPE)]
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), *_norm(shape.norm, after), nn.LeakyReLU(SLOPE)]
+        layers += [nn.ConvTranspose2d(widths[-1], shape.channels, 4, 2, 1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim)."""
+        images: Tensor = self.layers(self.unflatten(self.start(z)))
+        return images
+
+
+class DCDiscriminator(nn.Module):
+    """Convolutions 4x4 with stride 2, then one linear layer: no sigmoid, one score an image."""
+
+    def __init__(self, shape: Architecture) -> None:
+        super().__init__()
+        widths = [shape.channels, *shape.widths]
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            norm = _norm(shape.norm, after) if i else []
+            layers += [nn.Conv2d(before, after, 4, 2, 1), *norm, nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(widths[-1] * shape.base**2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N,) scores of images (N, C, H, W) in [-1, 1]."""
+        score: Tensor = self.head(self.layers(images)).flatten()
+        return score
+
+
+def _norm(kind: str, width: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(width)] if kind == "batch" else []
+
+
+def _initialised(network: nn.Module) -> nn.Module:
+    """He-normal weights for the leaky slope, zero biases: with no norm layer the scale must come from the weights."""
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            fan_in = module.weight[0].numel()
+            if isinstance(module, nn.ConvTranspose2d):  # each output pixel sees kernel/stride taps of every input channel
+                fan_in = module.in_channels * module.kernel_size[0] ** 2 // module.stride[0] ** 2
+            with torch.no_grad():
+                module.weight.normal_(0, (2 / (1 + SLOPE**2) / fan_in) ** 0.5)
+                if module.bias is not None:
+                    module.bias.zero_()
+    return network
+
+
+class DCGAN:
+    """The family's builders; keyword arguments are the fields of `Architecture`."""
+
+    @staticmethod
+    def generator(**architecture: int | str) -> DCGenerator:
+        """A new generator, initialised from torch's current random state."""
+        network = DCGenerator(Architecture(**architecture))  # type: ignore[arg-type]
+        _initialised(network)
+        return network
+
+    @staticmethod
+    def discriminator(**architecture: int | str) -> DCDiscriminator:
+        """A new discriminator, initialised from torch's current random state."""
+        network = DCDiscriminator(Architecture(**architecture))  # type: ignore[arg-type]
+        _initialised(network)
+        return network

@@ -1,0 +1,97 @@
+"""From what a network returns to one logit an image, higher = more real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganexplain import checks
+
+KINDS = ("logit", "probability", "score", "classes", "class_probabilities")
+POOLS = ("mean", "max", "min", "logsumexp")
+PROBABILITIES = ("probability", "class_probabilities")
+
+OutputPicker = Callable[[Any], Tensor]
+Pool = str | tuple[int, int] | None
+
+
+def logit_of(probability: Tensor) -> Tensor:
+    """log(p / (1 - p)), refused where p has no digits left.
+
+    Raises:
+        ValueError: p is 0 or 1 exactly, so that neither logit nor gradient can be recovered.
+    """
+    outside = (probability < 0) | (probability > 1)
+    if outside.any():
+        raise ValueError(
+            f"output='probability' needs values in [0, 1], got {float(probability.detach().min()):g} to "
+            f"{float(probability.detach().max()):g}; say output='logit' or 'score'"
+        )
+    saturated = int(((probability == 0) | (probability == 1)).sum())
+    if saturated:
+        raise ValueError(
+            f"the model's probability saturates at 0 or 1 for {saturated} of {len(probability)} images, so its logit is lost; "
+            "return the value before the sigmoid and say output='logit'"
+        )
+    return torch.logit(probability)
+
+
+def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str) -> Tensor:
+    """(N,) logits from a network's output.
+
+    Args:
+        raw: (N,), (N, 1), (N, 1, 1, 1), a patch map (N, 1, h, w), or (N, K) for classes.
+        kind: one of `KINDS`.
+        pool: how the detector pools its patch map, on its own values and in its own polarity; (i, j) picks one cell.
+        real_class: column of the class "real" where there are several.
+        polarity: "real" when a high output means real, "fake" when it means fake.
+    """
+    if not isinstance(raw, Tensor):
+        raise TypeError(f"the model must return a tensor, got {type(raw).__name__}; say output=lambda out: out[0], or the like")
+    if kind in ("classes", "class_probabilities"):
+        return _classes(raw, kind, real_class)
+    flat = pooled(raw, pool)
+    logit = logit_of(flat) if kind == "probability" else flat
+    return logit if polarity == "real" else -logit
+
+
+def pooled(raw: Tensor, pool: Pool) -> Tensor:
+    """(N,) from one number an image, or from a patch map (N, 1, h, w) pooled as `POOLS` or a cell says."""
+    n = len(raw)
+    if raw.numel() == n:
+        return raw.reshape(n)
+    if raw.ndim == 2 or (raw.ndim > 1 and raw.shape[1] != 1):
+        raise ValueError(
+            f"the model returns {tuple(raw.shape)}, several numbers an image; say output='classes' with real_class, "
+            "or pick one with output=lambda out: out[:, 0]"
+        )
+    if pool is None:
+        raise ValueError(
+            f"the model returns a patch map {tuple(raw.shape)}; say how it is pooled: pool='mean', another of {POOLS}, or a cell (i, j)"
+        )
+    if isinstance(pool, tuple):
+        return raw[:, 0, pool[0], pool[1]]
+    patches = raw.reshape(n, -1)
+    if pool == "logsumexp":
+        return patches.logsumexp(1)
+    value: Tensor = {"mean": patches.mean, "max": patches.amax, "min": patches.amin}[checks.one_of("pool", pool, POOLS)](1)
+    return value
+
+
+def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
+    if raw.numel() != raw.shape[0] * raw.shape[1] or raw.shape[1] < 2:
+        raise ValueError(f"output={kind!r} needs two or more numbers an image (N, K), got {tuple(raw.shape)}; say output='logit'")
+    z = raw.reshape(raw.shape[0], -1)
+    if not 0 <= real_class < z.shape[1]:
+        raise ValueError(f"real_class must be 0 to {z.shape[1] - 1}, got {real_class}")
+    if kind == "class_probabilities":
+        return logit_of(z[:, real_class])
+    sums_to_one = bool(((z.detach() >= 0).all(1) & ((z.detach().sum(1) - 1).abs() < 1e-4)).all())
+    if sums_to_one:
+        raise ValueError("output='classes' needs logits, got rows that sum to one (a softmax); say output='class_probabilities'")
+    others = torch.cat([z[:, :real_class], z[:, real_class + 1 :]], 1)
+    return z[:, real_class] - others.logsumexp(1)
+

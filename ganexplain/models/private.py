@@ -1,0 +1,63 @@
+"""A private copy of somebody's network: frozen, in eval mode, without in-place activations; the original is never touched."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def private_copy(network: nn.Module) -> nn.Module:
+    """A frozen eval copy that shares nothing with ``network``.
+
+    Old-style spectral norm keeps a non-leaf ``weight`` attribute after a forward in train mode, which ``deepcopy`` refuses;
+    such tensors are handed to it as detached clones.
+
+    Raises:
+        ValueError: a parameter or buffer is not finite, or a BatchNorm has no running statistics, so that the value of an
+            image would depend on its neighbours in the batch.
+    """
+    memo: dict[int, Any] = {}
+    for module in network.modules():
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    twin = copy.deepcopy(network, memo)
+    for module in twin.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False
+    twin.eval().requires_grad_(False)
+    for parameter in twin.parameters():
+        parameter.grad = None
+    _check(twin)
+    return twin
+
+
+def _check(network: nn.Module) -> None:
+    state = [*network.named_parameters(), *network.named_buffers()]
+    for name, value in state:
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            bad = int((~torch.isfinite(value)).sum())
+            raise ValueError(f"the weights must be finite, got {bad} NaN or infinite values in {name!r}; load an earlier checkpoint")
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+            raise ValueError(
+                f"the BatchNorm layer {name!r} has no running statistics, so an image's value would depend on the others "
+                "in its batch; rebuild it with track_running_stats=True and let it see real images once"
+            )
+
+
+def without_tail(network: nn.Module) -> nn.Module | None:
+    """A copy whose last sigmoid or softmax module is the identity; None where there is no such module.
+
+    Whether that module really is the tail is for the caller to verify on samples.
+    """
+    tails = [name for name, m in network.named_modules() if isinstance(m, (nn.Sigmoid, nn.Softmax))]
+    if not tails or not tails[-1]:
+        return None
+    cut = copy.deepcopy(network)
+    parent, _, child = tails[-1].rpartition(".")
+    setattr(cut.get_submodule(parent), child, nn.Identity())
+    return cut

@@ -1,0 +1,69 @@
+"""What a critic says of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganexplain import checks
+
+POOR_AUC = 0.75  # a critic below this on held-out images can hardly tell real from fake
+UNSURE = (0.4, 0.6)  # probabilities between which no verdict is given
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a critic's logit means, measured on images that it was not trained on.
+
+    Attributes:
+        threshold: logit at which the calibrated probability of "real" is one half.
+        slope: probability = sigmoid(slope * (logit - threshold)) (Platt scaling).
+        auc: P(logit of a real > logit of a fake), on images used for neither training nor the fit of threshold and slope.
+        real_share: share of reals that the probability assumes.
+        n_real: number of held-out reals behind ``auc``.
+        n_fake: number of fakes behind ``auc``.
+    """
+
+    threshold: float
+    slope: float
+    auc: float | None
+    real_share: float = 0.5
+    n_real: int = 0
+    n_fake: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A critic's judgement of N images.
+
+    Attributes:
+        logit: (N,), higher is more real.
+        threshold: logit below which an image is called fake.
+        probability: (N,) of "real", or None for a score that nobody has calibrated.
+        auc: the critic's held-out AUC, or None if unknown.
+    """
+
+    logit: Tensor
+    threshold: float
+    probability: Tensor | None
+    auc: float | None
+
+    @property
+    def is_fake(self) -> Tensor:
+        """(N,) bool: the logit lies below the threshold."""
+        return self.logit < self.threshold
+
+    @property
+    def unsure(self) -> Tensor:
+        """(N,) bool: the critic's AUC is poor or unknown-by-calibration probabilities lie near one half."""
+        if self.auc is not None and self.auc < POOR_AUC:
+            return torch.ones_like(self.logit, dtype=torch.bool)
+        if self.probability is None:
+            return torch.zeros_like(self.logit, dtype=torch.bool)
+        return (self.probability > UNSURE[0]) & (self.probability < UNSURE[1])
+
+    def evidence(self, side: str) -> Tensor:
+        """(N,) distance of the logit from the threshold, positive when it speaks for ``side`` ("real" or "fake")."""
+        return checks.side(side) * (self.logit - self.threshold)
