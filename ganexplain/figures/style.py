@@ -19,7 +19,7 @@ from ganexplain import tensors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure  # for the annotations of layers that may not name matplotlib
 
 DPI = 150
 INK, MUTED, LINE, PAPER = "#1b1f24", "#59636e", "#c9d1d9", "#ffffff"
@@ -54,7 +54,10 @@ _LOOK = {
 
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-    """Matplotlib's own defaults and this look inside the block; the caller's settings come back afterwards."""
+    """Matplotlib's own defaults and this look inside the block; the caller's settings come back afterwards.
+
+    Dollar signs are plain text here, so a logarithmic axis needs plain numbers: ``set_major_formatter("{x:g}")``.
+    """
     import matplotlib
 
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith(("backend", "interactive"))}
@@ -133,7 +136,7 @@ def outside(figure: Figure, slack: float = 0.5) -> list[str]:
 
 
 def _undrawn_ticks(figure: Figure) -> set[int]:
-    """Labels of ticks beyond the view limits, and of axes switched off: matplotlib keeps them but does not draw them."""
+    """Tick labels beyond the view limits or of axes switched off: matplotlib keeps them but does not draw them."""
     hidden = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
