@@ -30,6 +30,8 @@ _HOMES = {
     "SeFa": "ganexplain.latent.finders.sefa",
     "explain": "ganexplain.explanation",
     "Explanation": "ganexplain.explanation",
+    "Explainer": "ganexplain.explanation",
+    "Plan": "ganexplain.explanation",
     "Report": "ganexplain.report.report",
     "read_image": "ganexplain.data.images",
 }

@@ -57,7 +57,7 @@ def isolated(seed: int = 0) -> Iterator[None]:
     A model that draws noise in its forward is then repeatable, and the caller's random streams are untouched.
     """
     python, numpy_state = random.getstate(), np.random.get_state()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     with torch.random.fork_rng(devices=devices):
         try:
             random.seed(seed)

@@ -77,8 +77,9 @@ def pooled(raw: Tensor, pool: Pool) -> Tensor:
     patches = raw.reshape(n, -1)
     if pool == "logsumexp":
         return patches.logsumexp(1)
-    value: Tensor = {"mean": patches.mean, "max": patches.amax, "min": patches.amin}[checks.one_of("pool", pool, POOLS)](1)
-    return value
+    if pool == "mean":
+        return patches.mean(1)
+    return patches.amax(1) if checks.one_of("pool", pool, POOLS) == "max" else patches.amin(1)
 
 
 def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:

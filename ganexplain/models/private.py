@@ -27,7 +27,7 @@ def private_copy(network: nn.Module) -> nn.Module:
     twin = copy.deepcopy(network, memo)
     for module in twin.modules():
         if getattr(module, "inplace", False) is True:
-            module.inplace = False
+            vars(module)["inplace"] = False
     twin.eval().requires_grad_(False)
     for parameter in twin.parameters():
         parameter.grad = None

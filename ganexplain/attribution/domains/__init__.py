@@ -1,0 +1,1 @@
+"""The coordinates in which an image can be explained. One domain a file."""

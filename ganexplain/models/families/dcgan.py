@@ -6,7 +6,9 @@ on more than the image, so the default has neither and relies on R1 and R2 for s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,8 @@ class Architecture:
         z_dim: length of a latent code.
         width: channels of the discriminator's first convolution; they double as the side halves, up to 8 * width.
         norm: "none" or "batch".
+        depth: 3x3 convolutions after each enlargement of the generator.
+        critic_depth: 3x3 convolutions after each halving of the discriminator.
     """
 
     resolution: int = 28
@@ -37,6 +41,8 @@ class Architecture:
     z_dim: int = 64
     width: int = 32
     norm: str = "none"
+    depth: int = 0
+    critic_depth: int = 0
 
     def __post_init__(self) -> None:
         if self.resolution < 4 or self.resolution % 4:
@@ -46,6 +52,15 @@ class Architecture:
         checks.positive(self.z_dim, "z_dim")
         checks.positive(self.width, "width")
         checks.one_of("norm", self.norm, NORMS)
+        if min(self.depth, self.critic_depth) < 0:
+            raise ValueError(f"depth and critic_depth must be 0 or more, got {self.depth} and {self.critic_depth}")
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> Architecture:
+        """An architecture from plain options; an unknown one raises with the nearest name."""
+        for name in options:
+            checks.one_of("option of the family dcgan", name, [f.name for f in fields(cls)])
+        return cls(**options)
 
     @property
     def levels(self) -> int:
@@ -78,7 +93,13 @@ class DCGenerator(Generator):
         layers: list[nn.Module] = [*_norm(shape.norm, widths[0]), nn.LeakyReLU(SLOPE)]
         for before, after in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), *_norm(shape.norm, after), nn.LeakyReLU(SLOPE)]
-        layers += [nn.ConvTranspose2d(widths[-1], shape.channels, 4, 2, 1), nn.Tanh()]
+            layers += _smooth(after, shape.depth, shape.norm)
+        if shape.depth:  # the last enlargement keeps features, and a 3x3 convolution draws the pixels from them
+            last = max(shape.width // 2, shape.channels)
+            layers += [nn.ConvTranspose2d(widths[-1], last, 4, 2, 1), *_norm(shape.norm, last), nn.LeakyReLU(SLOPE)]
+            layers += [*_smooth(last, shape.depth - 1, shape.norm), nn.Conv2d(last, shape.channels, 3, 1, 1), nn.Tanh()]
+        else:
+            layers += [nn.ConvTranspose2d(widths[-1], shape.channels, 4, 2, 1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -97,6 +118,7 @@ class DCDiscriminator(nn.Module):
         for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
             norm = _norm(shape.norm, after) if i else []
             layers += [nn.Conv2d(before, after, 4, 2, 1), *norm, nn.LeakyReLU(SLOPE)]
+            layers += _smooth(after, shape.critic_depth, shape.norm)
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(widths[-1] * shape.base**2, 1)
 
@@ -108,6 +130,14 @@ class DCDiscriminator(nn.Module):
 
 def _norm(kind: str, width: int) -> list[nn.Module]:
     return [nn.BatchNorm2d(width)] if kind == "batch" else []
+
+
+def _smooth(width: int, depth: int, norm: str) -> list[nn.Module]:
+    """``depth`` 3x3 convolutions that keep size and width."""
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Conv2d(width, width, 3, 1, 1), *_norm(norm, width), nn.LeakyReLU(SLOPE)]
+    return layers
 
 
 def _initialised(network: nn.Module) -> nn.Module:
@@ -130,13 +160,13 @@ class DCGAN:
     @staticmethod
     def generator(**architecture: int | str) -> DCGenerator:
         """A new generator, initialised from torch's current random state."""
-        network = DCGenerator(Architecture(**architecture))  # type: ignore[arg-type]
+        network = DCGenerator(Architecture.read(architecture))
         _initialised(network)
         return network
 
     @staticmethod
     def discriminator(**architecture: int | str) -> DCDiscriminator:
         """A new discriminator, initialised from torch's current random state."""
-        network = DCDiscriminator(Architecture(**architecture))  # type: ignore[arg-type]
+        network = DCDiscriminator(Architecture.read(architecture))
         _initialised(network)
         return network

@@ -1,0 +1,24 @@
+"""The image without its details."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganexplain.models.critic import Critic
+
+__all__ = ["Blur"]
+
+
+class Blur:
+    """The image under a Gaussian of one eighth of its width: colours and layout stay, details go."""
+
+    name = "blur"
+
+    def __call__(self, critic: Critic, images: Tensor) -> Tensor:
+        """(N, C, H, W)."""
+        from scipy.ndimage import gaussian_filter
+
+        sigma = images.shape[-1] / 8
+        smooth = gaussian_filter(images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest")
+        return torch.from_numpy(smooth).to(images)

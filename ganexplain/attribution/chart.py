@@ -1,0 +1,107 @@
+"""A chart: the only thing that a method sees of image, critic and domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ganexplain import tensors
+from ganexplain.attribution import players as groups
+from ganexplain.models.critic import Critic
+
+
+@dataclass(frozen=True)
+class Chart:
+    """N inputs written in coordinates, with the critic's evidence as a function of them.
+
+    Attributes:
+        point: (N, *coordinates) the inputs.
+        origin: (N or 1, *coordinates) the baseline.
+        evidence: (coordinates (M, *), rows (M,)) -> (M,) logits, higher is more real, differentiable; ``rows`` says which input
+            each row belongs to, since methods expand and split batches.
+        players: (1 or N, *coordinates) canonical integer labels of what is removed together, or None.
+        domain: the domain's name.
+        baseline: the baseline's name.
+        image: (coordinates, rows) -> (M, C, H, W) for display, where there is one.
+        path: (t (M,), rows) -> (points, velocities), or None for the straight line.
+        scale: the natural unit of a change of the logit (interquartile range of the reals' logits), 0 if unknown.
+        notes: what a reader must know, one sentence each.
+        facts: parameters of the domain, JSON-able.
+    """
+
+    point: Tensor
+    origin: Tensor
+    evidence: Callable[[Tensor, Tensor], Tensor]
+    players: Tensor | None
+    domain: str
+    baseline: str
+    image: Callable[[Tensor, Tensor], Tensor] | None = None
+    path: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    scale: float = 0.0
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, t: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Points of the path at t in [0, 1] and their velocities d point / d t, both (M, *coordinates)."""
+        if self.path is not None:
+            return self.path(t, rows)
+        velocity = self._of(self.point, rows) - self._of(self.origin, rows)
+        fraction = t.to(velocity).view(-1, *[1] * (velocity.ndim - 1))
+        return self._of(self.origin, rows) + fraction * velocity, velocity
+
+    def values(self, coordinates: Tensor, rows: Tensor, batch_size: int) -> Tensor:
+        """(M,) float64 evidence without gradients, at most ``batch_size`` rows at a time."""
+        with torch.no_grad():
+            return tensors.batched(lambda c, r: self.evidence(c.clone(), r).double().cpu(), batch_size, coordinates, rows)
+
+    def gradient(self, coordinates: Tensor, rows: Tensor) -> Tensor:
+        """(M, *coordinates) gradient of the evidence, on one batch.
+
+        Raises:
+            ValueError: the critic does not let gradients through.
+        """
+        leaf = coordinates.detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            value = self.evidence(leaf.clone(), rows)  # the clone lets a forward write into its input
+            if not value.requires_grad:
+                raise ValueError("the critic lets no gradient through; use a method that needs calls alone: kernel_shap, lime or occlusion")
+            (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+        return torch.zeros_like(leaf) if gradient is None else gradient
+
+    def coalitions(self, keep: Tensor, row: int, batch_size: int) -> Tensor:
+        """(M,) float64 evidence of input ``row`` with only the players of ``keep`` (M, P) in place."""
+        if self.players is None:
+            raise ValueError(f"the domain {self.domain!r} has no players to remove")
+        rows = torch.tensor([row], device=self.point.device)
+        parts = self._of(self.point, rows), self._of(self.origin, rows), self._of(self.players, rows)
+        keep = keep.to(self.point.device)
+
+        def evaluate(piece: Tensor) -> Tensor:
+            return self.values(groups.compose(*parts, piece), rows.expand(len(piece)), batch_size)
+
+        return tensors.batched(evaluate, batch_size, keep)
+
+    def ends(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """(N,) float64 evidence at the point and at the origin."""
+        rows = torch.arange(len(self.point), device=self.point.device)
+        origin = self.origin.expand(self.point.shape)
+        return self.values(self.point, rows, batch_size), self.values(origin, rows, batch_size)
+
+    @staticmethod
+    def _of(tensor: Tensor, rows: Tensor) -> Tensor:
+        return tensor[rows] if len(tensor) > 1 else tensor.expand(len(rows), *tensor.shape[1:])
+
+
+BaselineLike = str | Tensor | Callable[[Critic, Tensor], Tensor] | None
+
+
+class Domain(Protocol):
+    """Writes inputs in coordinates; one domain a file in ``attribution/domains``."""
+
+    def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
+        """The chart of these inputs under this critic."""
+        ...

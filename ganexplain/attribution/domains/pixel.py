@@ -1,0 +1,24 @@
+"""Pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganexplain.attribution.chart import BaselineLike, Chart
+from ganexplain.attribution.domains._images import image_chart
+from ganexplain.models.critic import Critic
+
+__all__ = ["Pixel"]
+
+
+class Pixel:
+    """Where, pixel by pixel: coordinates (C, H, W); a player is one pixel with all its channels."""
+
+    name = "pixel"
+
+    def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
+        """The chart of images (N, C, H, W) in [-1, 1]."""
+        _, channels, height, width = inputs.shape
+        pixels = torch.arange(height * width).view(1, 1, height, width).expand(1, channels, height, width)
+        return image_chart(critic, inputs, baseline, players=pixels, domain=self.name, facts={})

@@ -1,0 +1,91 @@
+"""Does the order of a map matter to the critic? Insertion minus deletion against random orders of the same players."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganexplain import checks, tensors
+from ganexplain.attribution import players as groups
+from ganexplain.attribution.chart import Chart
+
+LEVELS = 8  # sizes of the kept set at which an order is probed
+
+
+@dataclass(frozen=True)
+class Orders:
+    """One input's players, and what random orders of them score.
+
+    Attributes:
+        chart: the regions of one input.
+        sign: +1 when the evidence is for "real", -1 for "fake".
+        levels: sizes of the set that is kept or removed.
+        random: (R,) scores of random orders.
+        batch_size: the largest batch that the critic sees.
+    """
+
+    chart: Chart
+    sign: int
+    levels: tuple[int, ...]
+    random: Tensor
+    batch_size: int
+
+    def score(self, total: Tensor) -> float:
+        """Insertion minus deletion of the order in which ``total`` (P,) ranks the players, in logits.
+
+        The mean over the levels k of evidence(only the k first players) - evidence(all but the k first players): the
+        difference of the areas under the insertion and deletion curves (Petsiuk et al. 2018).
+        """
+        rank = total.double().cpu().argsort(descending=True, stable=True).argsort()
+        keep = torch.stack([rank < k for k in self.levels])
+        return float(self._differences(keep).mean())
+
+    def percentile(self, total: Tensor) -> float:
+        """Share of the random orders that score lower than the order of ``total`` (P,); ties count one half."""
+        own = self.score(total)
+        return float((self.random < own).double().mean() + 0.5 * (self.random == own).double().mean())
+
+    def _differences(self, keep: Tensor) -> Tensor:
+        both = torch.cat([keep, ~keep])
+        worth = self.sign * self.chart.coalitions(both, 0, self.batch_size)
+        return worth[: len(keep)] - worth[len(keep) :]
+
+
+def orders(chart: Chart, side: str, *, n_orders: int = 200, seed: int = 0, batch_size: int = 64) -> Orders:
+    """Score ``n_orders`` random orders of the players of a chart with one input.
+
+    An order and its reverse have opposite scores when the levels are symmetric, so half of them are computed.
+
+    Args:
+        chart: of one input, with at least 3 players.
+        side: "fake" or "real".
+        n_orders: even.
+        seed: of the orders.
+        batch_size: the largest batch that the critic sees.
+    """
+    if chart.players is None or len(chart.point) != 1:
+        raise ValueError("orders need a chart of one input with players")
+    n = int(groups.counts(chart.players)[0])
+    if n < 3:
+        raise ValueError(f"at least 3 regions are needed to compare orders, got {n}")
+    levels = symmetric_levels(n)
+    empty = Orders(chart, checks.side(side), levels, torch.zeros(0), batch_size)
+    order = torch.from_numpy(tensors.rng(seed, "orders", n).random((n_orders // 2, n))).argsort(1)
+    keep = torch.cat([order < k for k in levels])
+    score = empty._differences(keep).view(len(levels), -1).mean(0)
+    return Orders(chart, checks.side(side), levels, torch.cat([score, -score]), batch_size)
+
+
+def symmetric_levels(n: int) -> tuple[int, ...]:
+    """At most `LEVELS` sizes from 1 to n - 1 such that k is among them when n - k is."""
+    if n - 1 <= LEVELS:
+        return tuple(range(1, n))
+    lower = {round(i * n / (LEVELS + 1)) for i in range(1, LEVELS // 2 + 1)}
+    return tuple(sorted({max(1, k) for k in lower} | {n - max(1, k) for k in lower}))
+
+
+def planned(n_players: int, n_orders: int = 200) -> int:
+    """Forward passes of `orders`."""
+    return n_orders * len(symmetric_levels(max(n_players, 3)))

@@ -1,0 +1,138 @@
+"""Can an explanation be trusted? Checks with a number each, and one word for the title."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganexplain.attribution.attribution import Attribution
+from ganexplain.evaluation.agreement import chance_level, spearman
+from ganexplain.evaluation.faithfulness import Orders
+
+PASS, FAIL, NONE = "pass", "fail", "not applicable"
+VITAL = ("deletion", "randomisation", "specificity")  # a failure of one of these makes an explanation NOT RELIABLE
+
+DELETION = 0.95  # share of random orders to beat
+RANDOMISED = 0.3  # mean rank correlation with maps of randomised critics to stay below
+SPECIFIC = 0.9  # share of other images' maps to beat
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one explanation.
+
+    Attributes:
+        name: "completeness", "convergence", "deletion", "agreement", "randomisation" or "specificity".
+        status: "pass", "fail" or "not applicable".
+        value: what was measured, or None.
+        threshold: what it is compared with, or None.
+        sentence: what that means, in plain words with the numbers.
+    """
+
+    name: str
+    status: str
+    value: float | None
+    threshold: float | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """All checks of one attribution.
+
+    Attributes:
+        checks: in the order of a report.
+    """
+
+    checks: tuple[Check, ...]
+
+    @property
+    def word(self) -> str:
+        """ "RELIABLE", "CHECK" (a lesser check fails) or "NOT RELIABLE" (deletion, randomisation or specificity fails)."""
+        failed = {c.name for c in self.checks if c.status == FAIL}
+        if failed & set(VITAL):
+            return "NOT RELIABLE"
+        return "CHECK" if failed else "RELIABLE"
+
+    @property
+    def summary(self) -> str:
+        """How many checks passed, of those that could be run."""
+        run = [c for c in self.checks if c.status != NONE]
+        passed = sum(c.status == PASS for c in run)
+        left = len(self.checks) - len(run)
+        return f"{passed} of {len(run)} checks passed" + (f", {left} not applicable" if left else "")
+
+    def __getitem__(self, name: str) -> Check:
+        """The check of that name."""
+        return next(c for c in self.checks if c.name == name)
+
+
+def _status(good: bool) -> str:
+    return PASS if good else FAIL
+
+
+def completeness(attribution: Attribution, scale: float, tol: float) -> Check:
+    """The gap between the sum of the values and the change that they should add up to."""
+    if attribution.gap is None:
+        return Check("completeness", NONE, None, None, f"{attribution.method} does not promise that its values sum to the change")
+    gap, change = float(attribution.gap[0]), float(attribution.change[0])
+    allowed = tol * max(abs(change), scale)
+    share = f" ({abs(gap / change):.1%} of it)" if abs(change) > 1e-6 else ""
+    sentence = f"the values sum to {change + gap:+.3f}, the {attribution.unit} changes by {change:+.3f} from the baseline: gap {gap:+.3f}{share}"
+    return Check("completeness", _status(abs(gap) <= allowed), abs(gap), allowed, sentence)
+
+
+def convergence(attribution: Attribution, partner_error: float = 0.25) -> Check:
+    """Whether more evaluations would still move the map."""
+    used = int(attribution.evaluations[0])
+    if attribution.converged is not None:
+        good = bool(attribution.converged[0])
+        word = "converged" if good else "did not converge"
+        return Check("convergence", _status(good), float(used), None, f"{attribution.method} {word} within {used:,} evaluations")
+    if attribution.error is None:
+        return Check("convergence", NONE, None, None, f"{attribution.method} has nothing to converge")
+    total = attribution.totals()[0].double()
+    noise = float(attribution.error[0].norm() / total.norm().clamp(min=1e-12))
+    kind = "every coalition was evaluated" if noise == 0 else f"sampling error is {noise:.1%} of the map's size"
+    return Check("convergence", _status(noise <= partner_error), noise, partner_error, f"{kind} ({used:,} evaluations)")
+
+
+def deletion(total: Tensor, orders: Orders) -> Check:
+    """Insertion minus deletion of the map's order against random orders."""
+    share = orders.percentile(total)
+    sentence = (
+        f"removing the regions in the map's order, and adding them back, moves the verdict more than {share:.1%} "
+        f"of {len(orders.random)} random orders do"
+    )
+    return Check("deletion", _status(share > DELETION), share, DELETION, sentence)
+
+
+def agreement(total: Tensor, other: Tensor | None, name: str, seed: int) -> Check:
+    """Rank correlation with a method of another kind, above its own chance level."""
+    if other is None:
+        return Check("agreement", NONE, None, None, "no gradient method and perturbation method were run on the same regions")
+    value, level = spearman(total, other), chance_level(total, other, seed=seed)
+    sentence = f"rank correlation with {name} is {value:+.2f}; by chance it stays below {level:.2f} in 95 of 100 cases"
+    return Check("agreement", _status(value > level), value, level, sentence)
+
+
+def randomisation(total: Tensor, randomised: list[Tensor] | None) -> Check:
+    """Mean rank correlation with the maps of critics with random weights."""
+    if not randomised:
+        return Check("randomisation", NONE, None, RANDOMISED, "the model has no weights that could be reset")
+    value = sum(spearman(total, other) for other in randomised) / len(randomised)
+    sentence = f"the mean rank correlation with the maps of {len(randomised)} critics with random weights is {value:+.2f}"
+    return Check("randomisation", _status(value < RANDOMISED), value, RANDOMISED, sentence)
+
+
+def specificity(total: Tensor, others: list[Tensor] | None, orders: Orders) -> Check:
+    """Whether this image's map explains this image better than the maps of other images do."""
+    if not others:
+        return Check("specificity", NONE, None, SPECIFIC, "no other images are known; give some with --reals DIR")
+    own = orders.score(total)
+    scores = torch.tensor([orders.score(other) for other in others])
+    share = float((scores < own).double().mean() + 0.5 * (scores == own).double().mean())
+    sentence = f"the map explains this image better than {share:.0%} of the same method's maps of {len(others)} other images do"
+    return Check("specificity", _status(share >= SPECIFIC), share, SPECIFIC, sentence)
