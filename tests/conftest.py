@@ -43,7 +43,8 @@ def fashion_mnist() -> Path:
 def face_weights() -> Path:
     """The trained face generator inside the PyPI package gan-face-generate; the package itself is not imported."""
     spec = importlib.util.find_spec("gan_face_generate")
-    found = [f for root in (spec.submodule_search_locations or () if spec else ()) for f in Path(root).rglob("weights.tar")]
+    roots = (spec.submodule_search_locations or ()) if spec else ()
+    found = [file for root in roots for file in Path(root).rglob("weights.tar")]
     if not found:
         pytest.skip("no face generator; `pip install --no-deps gan-face-generate==1.1.1` brings it")
     return found[0]
