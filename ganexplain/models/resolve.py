@@ -98,7 +98,7 @@ def _saved(path: Path, model: str) -> GAN:
     if path.suffix in PICKLES:
         raise ValueError(
             f"{path} holds weights without their architecture; write a Python file with a factory of a few lines that "
-            "builds the network, loads them and returns a Critic or Generator; name it as file.py:factory (see examples/)"
+            "builds the network, loads them and returns a Critic or Generator; name it file.py:factory (see examples/)"
         )
     if path.suffix == ".py":
         raise ValueError(f"{path} needs the name of a factory in it: {path}:factory")

