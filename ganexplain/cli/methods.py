@@ -1,0 +1,22 @@
+"""``ganexplain methods``: the attribution methods, domains, baselines and finders that there are."""
+
+from __future__ import annotations
+
+import typer
+
+
+def run(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """List the attribution methods, domains, baselines and direction finders with what each needs and promises."""
+    from ganexplain.attribution import listing as attribution
+    from ganexplain.cli._console import emit
+    from ganexplain.latent import listing as latent
+
+    parts = {**attribution(), **latent()}
+    if as_json:
+        emit(parts)
+        return
+    for kind, rows in parts.items():
+        print(f"{kind}:")
+        for name, row in rows.items():
+            facts = ", ".join(str(fact) for fact in row["facts"])
+            print(f"  {name:24}{row['summary']}" + (f" [{facts}]" if facts else ""))
