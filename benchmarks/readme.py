@@ -1,0 +1,140 @@
+"""The README's tables: written from the registries and from measured results, and checked against them.
+
+``python -m benchmarks.readme`` says what differs, with ``--write`` it brings the tables up to date. A table between
+``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs to
+``benchmarks/results/NAME.json``: it is written where that file has ``"table": {"columns": [...], "rows": [[...]]}``; written
+by hand, the first cell of a row names an entry of the file and every number in the row has to be one of that entry.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SECTION = re.compile(
+    r"(?P<open><!-- (?P<name>methods|bench:[\w-]+) -->\n)(?P<body>.*?)(?P<close><!-- /(?P=name) -->)", re.S
+)
+NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:e-?\d+)?%?")
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table; floats are shown with three significant digits."""
+    shown = [
+        [f"{cell:.3g}" if isinstance(cell, float) else str(cell).replace("|", r"\|") for cell in row] for row in rows
+    ]
+    lines = [columns, ["---"] * len(columns), *shown]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def methods() -> str:
+    """One table for every kind of part, from the registries."""
+    from ganexplain.attribution import listing as attribution
+    from ganexplain.latent import listing as latent
+
+    tables = []
+    for kind, parts in {**attribution(), **latent()}.items():
+        rows = [[f"`{name}`", row["summary"], ", ".join(map(str, row["facts"]))] for name, row in parts.items()]
+        kept = 3 if any(row[2] for row in rows) else 2
+        tables.append(table([kind, "what it says", "facts"][:kept], [row[:kept] for row in rows]))
+    return "\n".join(tables)
+
+
+def results(name: str, folder: Path) -> Any:
+    """The JSON of one benchmark."""
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"README.md shows the benchmark {name!r}, but there is no {path}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def updated(text: str, folder: Path) -> str:
+    """``text`` with every table that can be written brought up to date."""
+
+    def fill(match: re.Match[str]) -> str:
+        body = match["body"]
+        if match["name"] == "methods":
+            body = methods()
+        else:
+            found = results(match["name"].removeprefix("bench:"), folder)
+            if isinstance(found, dict) and "table" in found:
+                body = table(found["table"]["columns"], found["table"]["rows"])
+        return match["open"] + body + match["close"]
+
+    return SECTION.sub(fill, text)
+
+
+def plain(label: object) -> str:
+    """A label without markup, case, hyphens and underscores."""
+    return re.sub(r"[\s_-]+", " ", re.sub(r"[`*]", "", str(label))).strip().lower()
+
+
+def records(value: Any, label: str) -> Iterator[Any]:
+    """What ``value`` holds under ``label``: the entry of that key, or a mapping or row that contains it."""
+    if isinstance(value, dict):
+        yield from (entry for key, entry in value.items() if plain(key) == label)
+    children = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    if any(isinstance(child, str) and plain(child) == label for child in children):
+        yield value
+    for child in children:
+        yield from records(child, label)
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """All numbers in a JSON value."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+    elif isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from numbers(child)
+
+
+def matches(shown: str, measured: float) -> bool:
+    """Whether ``shown`` is ``measured``, rounded to the digits that are shown."""
+    mantissa, _, exponent = shown.rstrip("%").replace(",", "").partition("e")
+    scale = (0.01 if shown.endswith("%") else 1.0) * 10.0 ** int(exponent or 0)
+    digit = 10.0 ** -len(mantissa.partition(".")[2]) * scale
+    return abs(float(mantissa) * scale - measured) <= 0.5 * digit * (1 + 1e-6)
+
+
+def differences(text: str, folder: Path) -> list[str]:
+    """What the tables say that the results do not, one sentence each."""
+    found = []
+    for match in SECTION.finditer(text):
+        if match["name"] == "methods":
+            if match["body"] != methods():
+                found.append("the table of methods is not that of the registries")
+            continue
+        name = match["name"].removeprefix("bench:")
+        lines = [line for line in match["body"].splitlines() if line.startswith("|")][2:]
+        if not lines:
+            found.append(f"{name}: the table is empty")
+        for line in lines:
+            label, *cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+            entries = list(records(results(name, folder), plain(label)))
+            if not entries:
+                found.append(f"{name}: no entry {label!r} in {name}.json")
+                continue
+            known = [number for entry in entries for number in numbers(entry)]
+            for shown in NUMBER.findall(" ".join(cells)):
+                if not any(matches(shown, number) for number in known):
+                    found.append(f"{name}: {label} has {shown}, which is not in {name}.json")
+    return found
+
+
+def main() -> None:
+    """Check README.md, and with ``--write`` bring it up to date first."""
+    readme, folder = ROOT / "README.md", ROOT / "benchmarks" / "results"
+    if "--write" in sys.argv[1:]:
+        readme.write_text(updated(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
+    found = differences(readme.read_text(encoding="utf-8"), folder)
+    sys.stdout.writelines(f"{line}\n" for line in found or ["README.md agrees with the registries and the results"])
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
