@@ -1,7 +1,7 @@
 """DCGAN (Radford et al. 2016) for any resolution that is a multiple of 4, without normalisation by default.
 
-BatchNorm couples the images of a batch and spectral norm changes on every training forward: both make an explanation depend
-on more than the image, so the default has neither and relies on R1 and R2 for stability.
+BatchNorm couples the images of a batch and spectral norm changes on every training forward: both make an explanation
+depend on more than the image, so the default has neither and relies on R1 and R2 for stability.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _initialised(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             fan_in = module.weight[0].numel()
-            if isinstance(module, nn.ConvTranspose2d):  # each output pixel sees kernel/stride taps of every input channel
+            if isinstance(module, nn.ConvTranspose2d):  # each output sees kernel / stride taps of every input
                 fan_in = module.in_channels * module.kernel_size[0] ** 2 // module.stride[0] ** 2
             with torch.no_grad():
                 module.weight.normal_(0, (2 / (1 + SLOPE**2) / fan_in) ** 0.5)

@@ -1,0 +1,128 @@
+"""The judge: the discriminator trained on against the frozen generator, and what both critics' logits mean.
+
+Near equilibrium a discriminator can hardly tell its fakes from reals, by design. A network that goes on learning with
+cross-entropy while the generator stands still can, and its decisions are those worth explaining.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganexplain import tensors
+from ganexplain.models.gan import GAN
+from ganexplain.training import losses
+from ganexplain.training.config import Config
+from ganexplain.training.loop import DivergedError
+from ganexplain.training.penalties import squared_slope
+from ganexplain.training.sampler import Sampler
+
+MAX_CALIBRATION = 4000  # images of either kind; more would not move a threshold that rests on 2,000
+
+
+@dataclass(frozen=True)
+class JudgeStep:
+    """One step of the judge.
+
+    Attributes:
+        step: its number, from 1.
+        loss: cross-entropy over reals and fakes, without penalties.
+        accuracy: share of the batch's reals and fakes on the right side of zero.
+        slope: mean squared gradient norm over reals and fakes, before gamma / 2.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    slope: float
+
+
+def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch.device = "cpu") -> Iterator[JudgeStep]:
+    """Give ``gan`` a judge, one step each time the iterator is advanced; generator and discriminator stay as they are.
+
+    Args:
+        gan: with a trained generator.
+        images: (N, C, H, W) uint8 training images.
+        config: its ``judge`` and ``run.seed`` are read.
+        device: where to compute.
+
+    Raises:
+        DivergedError: the loss is not finite.
+    """
+    options, seed = config.judge, config.run.seed
+    if not options.steps:
+        return
+    generator = gan.generator.to(device).eval().requires_grad_(False)
+    judge = copy.deepcopy(gan.discriminator).to(device).train().requires_grad_(True)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=options.lr, betas=(0.0, 0.99))
+    sampler = Sampler(len(images), options.batch, seed)
+    gan.judge, gan.kinds = judge, {**gan.kinds, "judge": "logit"}
+    try:
+        for number in range(1, options.steps + 1):
+            optimiser.param_groups[0]["lr"] = _cosine(options.lr, number, options.steps)
+            real = tensors.from_uint8(images[sampler.draw(number)]).to(device)
+            codes = tensors.normal(seed, "judge", number, shape=(options.batch, generator.z_dim)).to(device)
+            with torch.no_grad():
+                fake = generator(codes)
+            logits, slopes = zip(squared_slope(judge, real), squared_slope(judge, fake), strict=True)
+            loss = losses.bce_discriminator(*logits)
+            slope = torch.cat(slopes).mean()
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(
+                loss + options.gamma * slope
+            )  # gamma / 2 on each kind; slope is the mean of the two
+            if not math.isfinite(float(loss.detach())):
+                raise DivergedError(
+                    f"the judge's loss at step {number} is not finite; lower judge.lr or raise judge.gamma"
+                )
+            optimiser.step()
+            right = 0.5 * ((logits[0] > 0).float().mean() + (logits[1] < 0).float().mean())
+            yield JudgeStep(number, float(loss.detach()), float(right), float(slope.detach()))
+    finally:
+        judge.eval().requires_grad_(False)
+
+
+def _cosine(lr: float, number: int, steps: int) -> float:
+    return lr * (0.5 + 0.5 * math.cos(math.pi * (number - 1) / steps))
+
+
+def calibrate(gan: GAN, held_out: Tensor, *, seed: int = 0) -> dict[str, dict[str, float | None]]:
+    """Calibrate every critic on held-out reals and as many fresh fakes; the AUC comes from halves that fitted nothing.
+
+    Args:
+        gan: its ``calibrations`` are set.
+        held_out: (M, C, H, W) uint8 images that no network was trained on, at least 20.
+        seed: decides the fakes and the halves.
+
+    Returns:
+        Per critic: ``auc``, mean logit of reals and fakes, and the share of reals whose logit is above 15, where a
+        probability no longer tells images apart.
+    """
+    real = tensors.from_uint8(held_out[:MAX_CALIBRATION].cpu())
+    gan.generator.cpu()
+    fake = gan.samples(len(real), seed=_fresh(seed))
+    facts: dict[str, dict[str, float | None]] = {}
+    for name in gan.critics:
+        critic = gan.critic(name).calibrate(real, fake, seed=seed)
+        known = critic.calibration
+        if known is None:
+            raise ValueError(f"the {name} could not be calibrated")
+        gan.calibrations[name] = known
+        on_real, on_fake = critic.logits(real), critic.logits(fake)
+        facts[name] = {
+            "auc": known.auc,
+            "logit_real": float(on_real.mean()),
+            "logit_fake": float(on_fake.mean()),
+            "saturated": float((on_real > 15).float().mean()),
+        }
+    return facts
+
+
+def _fresh(seed: int) -> int:
+    """A seed for fakes that neither training nor a user's default seed has drawn."""
+    return int(tensors.rng(seed, "fresh fakes").integers(2**31))

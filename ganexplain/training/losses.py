@@ -1,0 +1,66 @@
+"""Adversarial losses: each a pair of functions of logits (N,) with one signature, (real, fake) -> scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ganexplain import checks
+
+LogitLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """A real must score above the fake that it is paired with (Jolicoeur-Martineau 2019, as in Huang et al. 2024).
+
+    >>> import torch
+    >>> relativistic_discriminator(torch.zeros(2), torch.zeros(2))  # ln 2 where the two cannot be told apart
+    tensor(0.6931)
+    """
+    return softplus(fake - real).mean()
+
+
+def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """A fake must score above the real that it is paired with."""
+    return softplus(real - fake).mean()
+
+
+def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Cross-entropy of "real" for reals and "fake" for fakes (Goodfellow et al. 2014), summed over the two."""
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """The non-saturating half, -log sigmoid(fake); the reals play no part."""
+    return softplus(-fake).mean()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A pair of losses and what a discriminator trained with it returns.
+
+    Attributes:
+        discriminator: (real logits, fake logits) to what the discriminator minimises.
+        generator: (real logits, fake logits) to what the generator minimises.
+        kind: `Critic` output kind: "logit", or "score" where the logit is defined only up to a constant.
+        pairs: the generator's loss reads the reals' logits.
+    """
+
+    discriminator: LogitLoss
+    generator: LogitLoss
+    kind: str
+    pairs: bool
+
+
+LOSSES = {
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, "score", True),
+    "bce": Loss(bce_discriminator, bce_generator, "logit", False),
+}
+
+
+def get(name: str) -> Loss:
+    """The loss called ``name``; an unknown one raises ValueError with the nearest name."""
+    return LOSSES[checks.one_of("loss", name, LOSSES)]
