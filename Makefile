@@ -20,8 +20,8 @@ BENCHES := $(filter-out bundled readme,$(patsubst benchmarks/%.py,%,$(filter-out
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
-	$(BIN)/ganexplain demo --out out/demo
-	@echo "The report is in $(CURDIR)/out/demo"
+	$(BIN)/ganexplain demo --out out/demo --overwrite
+	@echo "The report is $(CURDIR)/out/demo/index.html"
 
 test: $(VENV)/.test
 	$(PYTEST) -m "not full" $(PYTEST_ARGS)

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.readme`` says what differs, with ``--write`` it brings the tables up to date. A table between
 ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs to
-``benchmarks/results/NAME.json``: it is written where that file has ``"table": {"columns": [...], "rows": [[...]]}``; written
-by hand, the first cell of a row names an entry of the file and every number in the row has to be one of that entry.
+``benchmarks/results/NAME.json``: it is written where that file has ``"table": {"columns": [...], "rows": [[...]]}``;
+written by hand, the first cell of a row names an entry of the file, and every number in the row has to be in that entry.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(
     r"(?P<open><!-- (?P<name>methods|bench:[\w-]+) -->\n)(?P<body>.*?)(?P<close><!-- /(?P=name) -->)", re.S
 )
-NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:e-?\d+)?%?")
+NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?%?")
+
+
+def cell(value: object) -> str:
+    """A value as a cell of a table; floats have three significant digits."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value).replace("|", r"\|")
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; floats are shown with three significant digits."""
-    shown = [
-        [f"{cell:.3g}" if isinstance(cell, float) else str(cell).replace("|", r"\|") for cell in row] for row in rows
-    ]
-    lines = [columns, ["---"] * len(columns), *shown]
+    """A Markdown table."""
+    lines = [columns, ["---"] * len(columns), *([cell(value) for value in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -114,7 +118,7 @@ def differences(text: str, folder: Path) -> list[str]:
         if not lines:
             found.append(f"{name}: the table is empty")
         for line in lines:
-            label, *cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+            label, *cells = [part.strip() for part in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
             entries = list(records(results(name, folder), plain(label)))
             if not entries:
                 found.append(f"{name}: no entry {label!r} in {name}.json")

@@ -1,7 +1,7 @@
 """The README is true: its code runs, its links lead somewhere, its tables are those of the registries and results.
 
 Directly above a block, ``<!-- no-test: reason -->`` leaves it out, and ``<!-- needs-assets -->`` runs it only where
-GANEXPLAIN_ASSETS names a folder. A Python block that starts with a comment such as ``# detector.py`` is also saved there.
+GANEXPLAIN_ASSETS names a folder. A Python block that starts with a comment such as ``# detector.py`` is also saved so.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def test_tables_are_those_of_the_registries_and_results() -> None:
 
 
 def test_blocks_are_found_with_their_lines_and_comments() -> None:
-    text = "# T\n\n<!-- no-test: slow -->\n```python\nx = 1\n```\ntext\n```console\n$ ganexplain a \\\n  'b c'\n$ ls\nout\n```\n"
+    text = "# T\n\n<!-- no-test: slow -->\n```python\nx = 1\n```\ntext\n"
+    text += "```console\n$ ganexplain a \\\n  'b c'\n$ ls\nout\n```\n"
     one, two = blocks(text)
     assert (one.language, one.line, one.comment) == ("python", 4, "<!-- no-test: slow -->")
     assert (two.line, two.comment, commands(two.text)) == (8, "", [["a", "b c"]])
@@ -143,7 +144,7 @@ def test_every_number_is_compared(tmp_path: Path, row: str, wrong: list[str]) ->
 
 
 def test_tables_are_written_so_that_they_agree(tmp_path: Path) -> None:
-    rows = [["`lime`", 1.23456, 3], ["a|b", 0.00012345, None]]
+    rows = [["`lime`", 1.23456, 3], ["a|b", 0.00012345, 123456.7], ["c", 1e-9, None]]
     (tmp_path / "speed.json").write_text(json.dumps({"table": {"columns": ["what", "s", "n"], "rows": rows}}))
     empty = "a\n<!-- methods -->\n<!-- /methods -->\nb\n<!-- bench:speed -->\n<!-- /bench:speed -->\nc\n"
     assert len(readme.differences(empty, tmp_path)) == 2
