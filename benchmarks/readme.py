@@ -3,7 +3,7 @@
 ``python -m benchmarks.readme`` says what differs, with ``--write`` it brings the tables up to date. A table between
 ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs to
 ``benchmarks/results/NAME.json``: it is written where that file has ``"table": {"columns": [...], "rows": [[...]]}``;
-written by hand, the first cell of a row names an entry of the file, and every number in the row has to be in that entry.
+written by hand, the first cell of a row names an entry of the file, and every number of the row is in that entry.
 """
 
 from __future__ import annotations
