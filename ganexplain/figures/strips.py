@@ -31,7 +31,7 @@ def strips(
     *,
     title: str = "",
     note: str = "",
-    axis: str = AXIS,
+    captions: Sequence[Sequence[str]] | None = None,
 ) -> Figure:
     """Draw edited images; the unedited column is framed, and every margin is as wide as its labels.
 
@@ -40,8 +40,8 @@ def strips(
         amounts: A amounts of the edit; 0 marks the unedited column.
         rows: R labels; the first line is set bold, the others below it.
         title: one line above.
-        note: small print below.
-        axis: what the amounts are.
+        note: small print below, wrapped to the width of the images.
+        captions: R by A short texts below the images, or None.
 
     Raises:
         ValueError: panels of another shape, or not as many labels as rows or amounts as columns.
@@ -50,9 +50,11 @@ def strips(
         raise ValueError(f"panels must have the shape (R, A, C, H, W), got {tuple(panels.shape)}")
     if (len(rows), len(amounts)) != tuple(panels.shape[:2]):
         raise ValueError(f"panels are {tuple(panels.shape[:2])}, got {len(rows)} row labels and {len(amounts)} amounts")
+    if captions is not None and [len(row) for row in captions] != [len(amounts)] * len(rows):
+        raise ValueError(f"captions must be {len(rows)} rows of {len(amounts)}, got {[len(row) for row in captions]}")
     panels = _shrunk(panels)
     with style.look():
-        layout = _Layout.of(panels, rows, title, [axis, *filter(None, [note])])
+        layout = _Layout.of(panels, rows, title, [AXIS, *note.splitlines()], captions or [])
         figure = style.figure(layout.width / style.DPI, layout.height / style.DPI)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
@@ -76,6 +78,7 @@ class _Layout:
     """Where everything goes, in dots from the top left corner."""
 
     cell: tuple[int, int]  # width, height
+    pitch: int  # from row to row
     left: int
     top: int
     width: int
@@ -83,9 +86,12 @@ class _Layout:
     title: str
     rows: list[list[str]]
     footer: list[str]
+    captions: Sequence[Sequence[str]]
 
     @classmethod
-    def of(cls, panels: Tensor, rows: Sequence[str], title: str, footer: list[str]) -> _Layout:
+    def of(
+        cls, panels: Tensor, rows: Sequence[str], title: str, footer: list[str], captions: Sequence[Sequence[str]]
+    ) -> _Layout:
         count, columns, _, h, w = panels.shape
         factor = max(1, round(CELL / max(h, w)))
         cell = (w * factor, h * factor)
@@ -95,16 +101,18 @@ class _Layout:
         )
         left = PAD + labels + (GAP * 2 if labels else 0)
         grid = columns * cell[0] + (columns - 1) * GAP
+        footer = [part for line in footer for part in _fitted(line, grid)]
         top = PAD + (_line(style.TITLE) + GAP if title else 0) + _line(style.NORMAL) + GAP
         below = sum(_line(style.SMALL) for _ in footer) + GAP
         right = max(
             [left + grid, PAD + _wide(title, "bold", style.TITLE), *(left + _wide(f, size=style.SMALL) for f in footer)]
         )
-        height = top + count * cell[1] + (count - 1) * GAP + below + PAD
-        return cls(cell, left, top, right + PAD, height, title, lines, footer)
+        pitch = cell[1] + GAP + (_line(style.SMALL) if captions else 0)
+        height = top + count * pitch + below + PAD
+        return cls(cell, pitch, left, top, right + PAD, height, title, lines, footer, captions)
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
-        return self.left + column * (self.cell[0] + GAP), self.top + row * (self.cell[1] + GAP)
+        return self.left + column * (self.cell[0] + GAP), self.top + row * self.pitch
 
 
 def _images(axes: Axes, panels: Tensor, layout: _Layout) -> None:
@@ -139,6 +147,10 @@ def _labels(axes: Axes, amounts: Sequence[float], layout: _Layout) -> None:
         for k, line in enumerate(lines):
             look = {"weight": "bold"} if k == 0 else {"color": style.MUTED}
             axes.text(layout.left - 2 * GAP, middle + k * _line(style.NORMAL), line, ha="right", va="center", **look)
+    for i, captions in enumerate(layout.captions):
+        for j, caption in enumerate(captions):
+            x, y = layout.corner(i, j)
+            axes.text(x + width / 2, y + height + GAP / 2, caption, size=style.SMALL, ha="center", va="top")
     for k, line in enumerate(layout.footer):
         y = bottom + 2 * GAP + k * _line(style.SMALL)
         axes.text(layout.left, y, line, size=style.SMALL, color=style.MUTED, va="top")
@@ -149,6 +161,12 @@ def _wrapped(text: str, height: int) -> list[str]:
     lines = [line for part in text.splitlines() for line in textwrap.wrap(part, WRAP)]
     room = max(1, height // _line(style.NORMAL))
     return lines if len(lines) <= room else [*lines[: room - 1], lines[room - 1][: WRAP - 1] + "…"]
+
+
+def _fitted(text: str, width: int) -> list[str]:
+    """Lines of small print that are about ``width`` dots wide; a single long word may be wider."""
+    letters = max(20, int(len(text) * width / max(1, _wide(text, size=style.SMALL))))
+    return textwrap.wrap(text, letters)
 
 
 def _line(points: float) -> int:

@@ -1,0 +1,23 @@
+"""The page of a set of directions: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+    """HTML with the pictures inside it; every text is escaped, and there is no script.
+
+    Args:
+        document: what ``directions.json`` holds.
+        pictures: PNG bytes by file name.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    images = {name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in pictures.items()}
+    return environment.get_template("page.html.j2").render(doc=document, images=images)
