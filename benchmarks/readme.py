@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.readme`` says what differs, with ``--write`` it brings the tables up to date. A table between
 ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs to
-``benchmarks/results/NAME.json``: it is written where that file has ``"table": {"columns": [...], "rows": [[...]]}``;
+``benchmarks/results/NAME.json``: it is written where that file has ``"rows"``, a list of mappings of one set of keys;
 written by hand, the first cell of a row names an entry of the file, and every number of the row is in that entry.
 """
 
@@ -65,8 +65,8 @@ def updated(text: str, folder: Path) -> str:
             body = methods()
         else:
             found = results(match["name"].removeprefix("bench:"), folder)
-            if isinstance(found, dict) and "table" in found:
-                body = table(found["table"]["columns"], found["table"]["rows"])
+            if isinstance(found, dict) and found.get("rows"):
+                body = table(list(found["rows"][0]), [list(row.values()) for row in found["rows"]])
         return match["open"] + body + match["close"]
 
     return SECTION.sub(fill, text)
@@ -74,7 +74,7 @@ def updated(text: str, folder: Path) -> str:
 
 def plain(label: object) -> str:
     """A label without markup, case, hyphens and underscores."""
-    return re.sub(r"[\s_-]+", " ", re.sub(r"[`*]", "", str(label))).strip().lower()
+    return re.sub(r"[\s_-]+", " ", re.sub(r"[`*\\]", "", str(label))).strip().lower()
 
 
 def records(value: Any, label: str) -> Iterator[Any]:

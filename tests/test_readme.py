@@ -144,8 +144,9 @@ def test_every_number_is_compared(tmp_path: Path, row: str, wrong: list[str]) ->
 
 
 def test_tables_are_written_so_that_they_agree(tmp_path: Path) -> None:
-    rows = [["`lime`", 1.23456, 3], ["a|b", 0.00012345, 123456.7], ["c", 1e-9, None]]
-    (tmp_path / "speed.json").write_text(json.dumps({"table": {"columns": ["what", "s", "n"], "rows": rows}}))
+    values = [["`lime`", 1.23456, 3], ["a|b", 0.00012345, 123456.7], ["c", 1e-9, None]]
+    rows = [dict(zip(("what", "s", "n"), row, strict=True)) for row in values]
+    (tmp_path / "speed.json").write_text(json.dumps({"seed": 0, "rows": rows}))
     empty = "a\n<!-- methods -->\n<!-- /methods -->\nb\n<!-- bench:speed -->\n<!-- /bench:speed -->\nc\n"
     assert len(readme.differences(empty, tmp_path)) == 2
     text = readme.updated(empty, tmp_path)
