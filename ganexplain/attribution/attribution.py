@@ -51,7 +51,8 @@ class Attribution:
         baseline: the baseline's name.
         params: parameters of method and domain, JSON-able.
         unit: "logit", "score" (uncalibrated) or "logit per unit" (gradients).
-        gap: (N,) sum of values minus the change of the evidence from baseline to image, or None if the method promises no sum.
+        gap: (N,) sum of values minus the change of the evidence from baseline to image, or None if the method
+            promises no sum.
         error: (N, P) standard error of each player's total, or None for a method that does not sample.
         converged: (N,) bool, or None for a method that has nothing to converge.
         evaluations: (N,) forward passes of the critic that were used.
@@ -94,7 +95,9 @@ class Attribution:
         """
         labels = self.players if players is None else players
         if labels is None:
-            raise ValueError(f"the domain {self.domain!r} has no players; give labels of the shape {tuple(self.values.shape[1:])}")
+            raise ValueError(
+                f"the domain {self.domain!r} has no players; give labels of the shape {tuple(self.values.shape[1:])}"
+            )
         return groups.totals(self.values, labels)
 
     def heatmap(self) -> Tensor:
@@ -187,7 +190,9 @@ class Attribution:
         if facts.pop("kind", None) != "attribution":
             raise ValueError(f"{path} holds no attribution")
         known = facts.pop("verdict")
-        verdict = Verdict(tensors.pop("verdict.logit"), known["threshold"], tensors.pop("verdict.probability", None), known["auc"])
+        verdict = Verdict(
+            tensors.pop("verdict.logit"), known["threshold"], tensors.pop("verdict.probability", None), known["auc"]
+        )
         facts["notes"] = tuple(facts["notes"])
         rest = {name: tensors.get(name) for name in TENSORS}
         return cls(**facts, **rest, verdict=verdict)  # type: ignore[arg-type]
@@ -200,7 +205,18 @@ class Attribution:
         )
 
 
-TENSORS = ("values", "players", "images", "origins", "origin_logit", "evaluations", "gap", "error", "converged", "quality")
+TENSORS = (
+    "values",
+    "players",
+    "images",
+    "origins",
+    "origin_logit",
+    "evaluations",
+    "gap",
+    "error",
+    "converged",
+    "quality",
+)
 WORDS = ("side", "method", "domain", "baseline", "params", "unit", "notes")
 
 

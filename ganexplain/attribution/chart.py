@@ -21,14 +21,15 @@ class Chart:
     Attributes:
         point: (N, *coordinates) the inputs.
         origin: (N or 1, *coordinates) the baseline.
-        evidence: (coordinates (M, *), rows (M,)) -> (M,) logits, higher is more real, differentiable; ``rows`` says which input
-            each row belongs to, since methods expand and split batches.
+        evidence: (coordinates (M, *), rows (M,)) -> (M,) logits, higher is more real, differentiable; ``rows`` says
+            which input each row belongs to, since methods expand and split batches.
         players: (1 or N, *coordinates) canonical integer labels of what is removed together, or None.
         domain: the domain's name.
         baseline: the baseline's name.
         image: (coordinates, rows) -> (M, C, H, W) for display, where there is one.
         path: (t (M,), rows) -> (points, velocities), or None for the straight line.
         scale: the natural unit of a change of the logit (interquartile range of the reals' logits), 0 if unknown.
+        real_range: lowest and highest logit of the known reals, or None.
         notes: what a reader must know, one sentence each.
         facts: parameters of the domain, JSON-able.
     """
@@ -42,6 +43,7 @@ class Chart:
     image: Callable[[Tensor, Tensor], Tensor] | None = None
     path: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     scale: float = 0.0
+    real_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,7 +58,9 @@ class Chart:
     def values(self, coordinates: Tensor, rows: Tensor, batch_size: int) -> Tensor:
         """(M,) float64 evidence without gradients, at most ``batch_size`` rows at a time."""
         with torch.no_grad():
-            return tensors.batched(lambda c, r: self.evidence(c.clone(), r).double().cpu(), batch_size, coordinates, rows)
+            return tensors.batched(
+                lambda c, r: self.evidence(c.clone(), r).double().cpu(), batch_size, coordinates, rows
+            )
 
     def gradient(self, coordinates: Tensor, rows: Tensor) -> Tensor:
         """(M, *coordinates) gradient of the evidence, on one batch.
@@ -68,7 +72,10 @@ class Chart:
         with torch.enable_grad():
             value = self.evidence(leaf.clone(), rows)  # the clone lets a forward write into its input
             if not value.requires_grad:
-                raise ValueError("the critic lets no gradient through; use a method that needs calls alone: kernel_shap, lime or occlusion")
+                raise ValueError(
+                    "the critic lets no gradient through; use a method that needs calls alone: "
+                    "kernel_shap, lime or occlusion"
+                )
             (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
         return torch.zeros_like(leaf) if gradient is None else gradient
 
@@ -90,6 +97,19 @@ class Chart:
         rows = torch.arange(len(self.point), device=self.point.device)
         origin = self.origin.expand(self.point.shape)
         return self.values(self.point, rows, batch_size), self.values(origin, rows, batch_size)
+
+    def outside(self, origin_logit: Tensor) -> tuple[str, ...]:
+        """A note where the baseline's logits (N,) lie outside the range of the reals; none where no reals are known."""
+        if self.real_range is None:
+            return ()
+        low, high = self.real_range
+        count = int(((origin_logit < low) | (origin_logit > high)).sum())
+        if not count:
+            return ()
+        return (
+            f"the baseline {self.baseline!r} has a logit outside the range of the reals, {low:.2f} to {high:.2f}, "
+            f"for {count} of {len(origin_logit)} images: the map then explains the baseline as much as the image",
+        )
 
     @staticmethod
     def _of(tensor: Tensor, rows: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from ganexplain import checks
 
 
 def canonical(players: Tensor) -> Tensor:
-    """Relabel each row of (R, *coordinates) to 0..P-1 in the order of first appearance, so that a caller's labels never matter.
+    """Relabel each row of (R, *coordinates) to 0..P-1 in the order of first appearance: labels never matter.
 
     >>> canonical(torch.tensor([[7, 7, 3, 9]]))
     tensor([[0, 0, 1, 2]])
@@ -74,7 +74,9 @@ def limited(players: Tensor | None, most: int, method: str) -> Tensor:
         raise ValueError(f"{method} removes groups of coordinates, and this domain has none; use domain=Region()")
     have = int(counts(players).max())
     if have > most:
-        raise ValueError(f"{method} takes at most {most} players, got {have}; use domain=Region(), or a mask with fewer regions")
+        raise ValueError(
+            f"{method} takes at most {most} players, got {have}; use domain=Region(), or a mask with fewer regions"
+        )
     return players
 
 

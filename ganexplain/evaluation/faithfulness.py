@@ -12,6 +12,7 @@ from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import Chart
 
 LEVELS = 8  # sizes of the kept set at which an order is probed
+FEWEST = 4  # 3 players have 6 orders: the best of them cannot be told from chance at 5 %
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,22 @@ def orders(chart: Chart, side: str, *, n_orders: int = 200, seed: int = 0, batch
     An order and its reverse have opposite scores when the levels are symmetric, so half of them are computed.
 
     Args:
-        chart: of one input, with at least 3 players.
+        chart: of one input, with at least 4 players.
         side: "fake" or "real".
         n_orders: even.
         seed: of the orders.
         batch_size: the largest batch that the critic sees.
+
+    Raises:
+        ValueError: several inputs, no players, or too few to tell an order from chance.
     """
     if chart.players is None or len(chart.point) != 1:
         raise ValueError("orders need a chart of one input with players")
     n = int(groups.counts(chart.players)[0])
-    if n < 3:
-        raise ValueError(f"at least 3 regions are needed to compare orders, got {n}")
+    if n < FEWEST:
+        raise ValueError(f"at least {FEWEST} regions are needed to compare orders, got {n}; draw a finer mask")
+    if n_orders < 2 or n_orders % 2:
+        raise ValueError(f"n_orders must be even and at least 2, got {n_orders}")
     levels = symmetric_levels(n)
     empty = Orders(chart, checks.side(side), levels, torch.zeros(0), batch_size)
     order = torch.from_numpy(tensors.rng(seed, "orders", n).random((n_orders // 2, n))).argsort(1)
@@ -87,5 +93,10 @@ def symmetric_levels(n: int) -> tuple[int, ...]:
 
 
 def planned(n_players: int, n_orders: int = 200) -> int:
-    """Forward passes of `orders`."""
-    return n_orders * len(symmetric_levels(max(n_players, 3)))
+    """Forward passes of `orders`; none where there are too few players to compare orders."""
+    return 0 if n_players < FEWEST else n_orders * len(symmetric_levels(n_players))
+
+
+def planned_score(n_players: int) -> int:
+    """Forward passes of one `Orders.score`."""
+    return 0 if n_players < FEWEST else 2 * len(symmetric_levels(n_players))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.evaluation.agreement import chance_level, spearman
-from ganexplain.evaluation.faithfulness import Orders
+from ganexplain.evaluation.faithfulness import FEWEST, Orders
 
 PASS, FAIL, NONE = "pass", "fail", "not applicable"
 VITAL = ("deletion", "randomisation", "specificity")  # a failure of one of these makes an explanation NOT RELIABLE
@@ -17,6 +17,8 @@ VITAL = ("deletion", "randomisation", "specificity")  # a failure of one of thes
 DELETION = 0.95  # share of random orders to beat
 RANDOMISED = 0.3  # mean rank correlation with maps of randomised critics to stay below
 SPECIFIC = 0.9  # share of other images' maps to beat
+
+FEW = f"fewer than {FEWEST} regions: any order of so few could be chance"
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,16 @@ class Trust:
 
     @property
     def word(self) -> str:
-        """ "RELIABLE", "CHECK" (a lesser check fails) or "NOT RELIABLE" (deletion, randomisation or specificity fails)."""
+        """The title's word: "RELIABLE", "CHECK" or "NOT RELIABLE".
+
+        NOT RELIABLE where deletion, randomisation or specificity fails; CHECK where a lesser check fails, or where
+        none of those three could be run.
+        """
         failed = {c.name for c in self.checks if c.status == FAIL}
         if failed & set(VITAL):
             return "NOT RELIABLE"
-        return "CHECK" if failed else "RELIABLE"
+        tested = any(c.status == PASS for c in self.checks if c.name in VITAL)
+        return "RELIABLE" if tested and not failed else "CHECK"
 
     @property
     def summary(self) -> str:
@@ -76,11 +83,16 @@ def _status(good: bool) -> str:
 def completeness(attribution: Attribution, scale: float, tol: float) -> Check:
     """The gap between the sum of the values and the change that they should add up to."""
     if attribution.gap is None:
-        return Check("completeness", NONE, None, None, f"{attribution.method} does not promise that its values sum to the change")
+        return Check(
+            "completeness", NONE, None, None, f"{attribution.method} does not promise that its values sum to the change"
+        )
     gap, change = float(attribution.gap[0]), float(attribution.change[0])
     allowed = tol * max(abs(change), scale)
     share = f" ({abs(gap / change):.1%} of it)" if abs(change) > 1e-6 else ""
-    sentence = f"the values sum to {change + gap:+.3f}, the {attribution.unit} changes by {change:+.3f} from the baseline: gap {gap:+.3f}{share}"
+    sentence = (
+        f"the values sum to {change + gap:+.3f}, the {attribution.unit} changes by {change:+.3f} from the baseline: "
+        f"gap {gap:+.3f}{share}"
+    )
     return Check("completeness", _status(abs(gap) <= allowed), abs(gap), allowed, sentence)
 
 
@@ -90,7 +102,9 @@ def convergence(attribution: Attribution, partner_error: float = 0.25) -> Check:
     if attribution.converged is not None:
         good = bool(attribution.converged[0])
         word = "converged" if good else "did not converge"
-        return Check("convergence", _status(good), float(used), None, f"{attribution.method} {word} within {used:,} evaluations")
+        return Check(
+            "convergence", _status(good), float(used), None, f"{attribution.method} {word} within {used:,} evaluations"
+        )
     if attribution.error is None:
         return Check("convergence", NONE, None, None, f"{attribution.method} has nothing to converge")
     total = attribution.totals()[0].double()
@@ -99,8 +113,10 @@ def convergence(attribution: Attribution, partner_error: float = 0.25) -> Check:
     return Check("convergence", _status(noise <= partner_error), noise, partner_error, f"{kind} ({used:,} evaluations)")
 
 
-def deletion(total: Tensor, orders: Orders) -> Check:
-    """Insertion minus deletion of the map's order against random orders."""
+def deletion(total: Tensor, orders: Orders | None) -> Check:
+    """Insertion minus deletion of the map's order against random orders; None where there are too few regions."""
+    if orders is None:
+        return Check("deletion", NONE, None, DELETION, FEW)
     share = orders.percentile(total)
     sentence = (
         f"removing the regions in the map's order, and adding them back, moves the verdict more than {share:.1%} "
@@ -112,7 +128,11 @@ def deletion(total: Tensor, orders: Orders) -> Check:
 def agreement(total: Tensor, other: Tensor | None, name: str, seed: int) -> Check:
     """Rank correlation with a method of another kind, above its own chance level."""
     if other is None:
-        return Check("agreement", NONE, None, None, "no gradient method and perturbation method were run on the same regions")
+        return Check(
+            "agreement", NONE, None, None, "no gradient method and perturbation method were run on the same regions"
+        )
+    if len(total) < FEWEST:
+        return Check("agreement", NONE, None, None, FEW)
     value, level = spearman(total, other), chance_level(total, other, seed=seed)
     sentence = f"rank correlation with {name} is {value:+.2f}; by chance it stays below {level:.2f} in 95 of 100 cases"
     return Check("agreement", _status(value > level), value, level, sentence)
@@ -120,19 +140,25 @@ def agreement(total: Tensor, other: Tensor | None, name: str, seed: int) -> Chec
 
 def randomisation(total: Tensor, randomised: list[Tensor] | None) -> Check:
     """Mean rank correlation with the maps of critics with random weights."""
+    if len(total) < FEWEST:
+        return Check("randomisation", NONE, None, RANDOMISED, FEW)
     if not randomised:
         return Check("randomisation", NONE, None, RANDOMISED, "the model has no weights that could be reset")
     value = sum(spearman(total, other) for other in randomised) / len(randomised)
-    sentence = f"the mean rank correlation with the maps of {len(randomised)} critics with random weights is {value:+.2f}"
+    sentence = (
+        f"the mean rank correlation with the maps of {len(randomised)} critics with random weights is {value:+.2f}"
+    )
     return Check("randomisation", _status(value < RANDOMISED), value, RANDOMISED, sentence)
 
 
-def specificity(total: Tensor, others: list[Tensor] | None, orders: Orders) -> Check:
+def specificity(total: Tensor, others: list[Tensor] | None, orders: Orders | None) -> Check:
     """Whether this image's map explains this image better than the maps of other images do."""
     if not others:
         return Check("specificity", NONE, None, SPECIFIC, "no other images are known; give some with --reals DIR")
+    if orders is None:
+        return Check("specificity", NONE, None, SPECIFIC, FEW)
     own = orders.score(total)
     scores = torch.tensor([orders.score(other) for other in others])
     share = float((scores < own).double().mean() + 0.5 * (scores == own).double().mean())
-    sentence = f"the map explains this image better than {share:.0%} of the same method's maps of {len(others)} other images do"
+    sentence = f"the map explains this image better than {share:.0%} of the maps of {len(others)} other images do"
     return Check("specificity", _status(share >= SPECIFIC), share, SPECIFIC, sentence)

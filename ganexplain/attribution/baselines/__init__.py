@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ganexplain import checks
 from ganexplain.attribution.chart import BaselineLike
 from ganexplain.models.critic import Critic
 
@@ -45,6 +46,8 @@ def origin_of(critic: Critic, images: Tensor, baseline: BaselineLike) -> Origin:
         made, name = BASELINES.get(baseline)()(critic, images), baseline.replace("-", "_")
     else:
         made, name = baseline(critic, images), getattr(baseline, "name", "given")
+    if not isinstance(made, Tensor):
+        raise TypeError(f"a baseline must be a tensor {tuple(images.shape)}, got {type(made).__name__}")
     if made.ndim != 4 or made.shape[1:] != images.shape[1:] or len(made) not in (1, len(images)):
         raise ValueError(f"a baseline must have the shape {tuple(images.shape)} or (1, ...), got {tuple(made.shape)}")
-    return Origin(made.to(images).detach(), name)
+    return Origin(checks.finite(made, "the baseline").to(images).detach().clone(), name)

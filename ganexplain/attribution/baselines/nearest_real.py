@@ -14,7 +14,7 @@ SAME = 1e-3  # root mean square difference below which two images are the same o
 
 
 class NearestReal:
-    """The reference real with the smallest pixel distance, among those that the critic judges real; never the image itself."""
+    """The reference real nearest in pixels, among those that the critic judges real; never the image itself."""
 
     name = "nearest_real"
 
@@ -24,7 +24,10 @@ class NearestReal:
         threshold = critic.calibration.threshold if critic.calibration else 0.0
         believed = reference.logits.to(images.device) >= threshold
         reals = reference.images[believed] if believed.any() else reference.images
-        distance = torch.cdist(images.flatten(1), reals.flatten(1)) / images[0].numel() ** 0.5
+        # the faster form |a|^2 - 2ab + |b|^2 loses the digits that tell an image from itself
+        exact = "donot_use_mm_for_euclid_dist"
+        distance = torch.cdist(images.flatten(1).double(), reals.flatten(1).double(), compute_mode=exact)
+        distance /= images[0].numel() ** 0.5
         distance[distance < SAME] = torch.inf
         if torch.isinf(distance).all(1).any():
             raise ValueError("the only real image known is the one to be explained; give more reals")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganexplain import checks
 from ganexplain.attribution.chart import BaselineLike, Chart
 from ganexplain.attribution.domains._images import image_chart
 from ganexplain.models.critic import Critic
@@ -19,6 +20,6 @@ class Pixel:
 
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
         """The chart of images (N, C, H, W) in [-1, 1]."""
-        _, channels, height, width = inputs.shape
+        _, channels, height, width = checks.images(inputs).shape
         pixels = torch.arange(height * width).view(1, 1, height, width).expand(1, channels, height, width)
         return image_chart(critic, inputs, baseline, players=pixels, domain=self.name, facts={})

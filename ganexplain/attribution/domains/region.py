@@ -30,6 +30,7 @@ class Region:
 
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
         """The chart of images (N, C, H, W) in [-1, 1]."""
+        checks.images(inputs)
         labels = segments(inputs, self.n_segments) if self.mask is None else self._given(inputs)
         players = groups.canonical(labels)[:, None].expand(-1, *inputs.shape[1:])
         facts = {"regions": "mask" if self.mask is not None else "slic", "n_segments": self.n_segments}
@@ -64,7 +65,11 @@ def _slic(image: Tensor, wanted: int) -> Tensor:
     pixels = image.add(1).div(2).clamp(0, 1).permute(1, 2, 0).double().numpy()
     if min(height, width) >= 8:
         labels = slic(
-            pixels, n_segments=wanted, compactness=0.3 if pixels.shape[2] != 3 else 10.0, start_label=0, convert2lab=pixels.shape[2] == 3
+            pixels,
+            n_segments=wanted,
+            compactness=0.3 if pixels.shape[2] != 3 else 10.0,
+            start_label=0,
+            convert2lab=pixels.shape[2] == 3,
         )
         if wanted / 2 <= labels.max() + 1 <= 2 * wanted:
             return torch.from_numpy(labels).long()

@@ -23,7 +23,7 @@ class Outcome:
 
     Attributes:
         values: (N, *coordinates).
-        evaluations: (N,) forward passes.
+        evaluations: (N,) forward passes, without the two ends and the verdict.
         error: (N, P) standard error per player.
         converged: (N,) bool.
         quality: (N,) R^2 of a fit.
@@ -34,6 +34,9 @@ class Outcome:
     error: Tensor | None = None
     converged: Tensor | None = None
     quality: Tensor | None = None
+
+
+ENDS = 3  # passes that every attribution takes: image, baseline, and the verdict
 
 
 class Method(ABC):
@@ -54,9 +57,13 @@ class Method(ABC):
     needs: ClassVar[str] = "calls"
     per_unit: ClassVar[bool] = False
 
-    def __init__(self, critic: Critic, *, domain: Domain | None = None, baseline: BaselineLike = None, batch_size: int = 64) -> None:
+    def __init__(
+        self, critic: Critic, *, domain: Domain | None = None, baseline: BaselineLike = None, batch_size: int = 64
+    ) -> None:
         if not isinstance(critic, Critic):
-            raise TypeError(f"critic must be a Critic, got {type(critic).__name__}; wrap it: Critic(network, output=...)")
+            raise TypeError(
+                f"critic must be a Critic, got {type(critic).__name__}; wrap it: Critic(network, output=...)"
+            )
         self.critic = critic
         self.domain = domain if domain is not None else self._default_domain()
         self.baseline = baseline
@@ -83,13 +90,14 @@ class Method(ABC):
         gap = None
         if self.complete:
             gap = sign * (found.values.double().flatten(1).sum(1).cpu() - (point - origin))
-        for note in chart.notes:
+        notes = (*chart.notes, *chart.outside(origin))
+        for note in notes:
             warnings.warn(note, stacklevel=2)
         unit = self.critic.unit
         return Attribution(
             values=sign * found.values,
             players=chart.players,
-            images=inputs.detach(),
+            images=inputs.detach().clone(),
             origins=_shown(chart),
             verdict=verdict,
             origin_logit=origin.to(verdict.logit),
@@ -99,12 +107,12 @@ class Method(ABC):
             baseline=chart.baseline,
             params={**self._params(), **chart.facts, "seed": seed},
             unit=f"{unit} per unit" if self.per_unit else unit,
-            evaluations=found.evaluations,
+            evaluations=found.evaluations + ENDS,
             gap=gap,
             error=found.error,
             converged=found.converged,
             quality=found.quality,
-            notes=chart.notes,
+            notes=notes,
         )
 
     @abstractmethod
@@ -116,7 +124,7 @@ class Method(ABC):
         """The most forward passes an image that `attribute` will use."""
 
     def variant(self, **changes: Any) -> Self:
-        """The same method with other constructor values, such as ``critic``, ``baseline`` or fewer ``max_evaluations``."""
+        """The same method with other constructor values, such as ``critic``, ``baseline`` or ``max_evaluations``."""
         twin = copy.copy(self)
         for name, value in changes.items():
             if name not in vars(self):

@@ -9,9 +9,9 @@ from torch import Tensor
 def sandwich(design: Tensor, residual: Tensor, weight: Tensor, bread: Tensor, cluster: int) -> Tensor:
     """(P,) standard errors of weighted least squares coefficients, robust to lack of fit.
 
-    A coalition game is no linear model: the residuals are misfit, not noise of one variance, so the textbook error is wrong.
-    This is White's estimator with the leverage correction of MacKinnon and White (1985, HC3), over clusters of rows that
-    were drawn together (a coalition and its complement).
+    A coalition game is no linear model: the residuals are misfit, not noise of one variance, so the textbook error is
+    wrong. This is White's estimator with the leverage correction of MacKinnon and White (1985, HC3), over clusters of
+    rows that were drawn together (a coalition and its complement).
 
     Args:
         design: (M, P).
@@ -21,7 +21,7 @@ def sandwich(design: Tensor, residual: Tensor, weight: Tensor, bread: Tensor, cl
         cluster: number of consecutive rows drawn together.
     """
     leverage = torch.einsum("mp,pq,mq,m->m", design, bread, design, weight)
-    # a pair shares its leverage: correct by the sum over the cluster, bounded so that a saturated design does not explode
+    # a pair shares its leverage: correct by the sum over the cluster, bounded so that a saturated design cannot explode
     shared = leverage.view(-1, cluster).sum(1).repeat_interleave(cluster).clamp(max=0.9)
     influence = (design * (weight * residual / (1 - shared))[:, None]) @ bread
     grouped = influence.view(-1, cluster, influence.shape[1]).sum(1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganexplain import checks
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
-from ganexplain.attribution.methods._base import Method, Outcome
+from ganexplain.attribution.methods._base import ENDS, Method, Outcome
 from ganexplain.models.critic import Critic
 
 __all__ = ["IntegratedGradients"]
@@ -24,13 +24,14 @@ class IntegratedGradients(Method):
         critic: the critic to explain.
         domain: coordinates; pixels by default.
         baseline: see `ganexplain.attribution.baselines.origin_of`.
-        tol: an image is done when the gap is below tol * max(|change|, interquartile range of the reals' logits) and the last
-            refinement moved the map by less than tol of its sum of absolute values.
+        tol: an image is done when the gap is below tol * max(|change|, interquartile range of the reals' logits) and
+            the last refinement moved the map by less than tol of its sum of absolute values.
         max_evaluations: gradients an image, at most; above it the image is reported as not converged.
         batch_size: the largest batch that the critic sees.
 
-    The midpoint rule is refined by tripling, since the midpoints of n intervals are among those of 3n and are not computed
-    again: 10, 30, 90, 270, 810 points. Real critics are jagged, so that a fixed number would be too few for some images.
+    The midpoint rule is refined by tripling, since the midpoints of n intervals are among those of 3n and are not
+    computed again: 10, 30, 90, 270, 810 points. Real critics are jagged, so that a fixed number would be too few for
+    some images.
     """
 
     name: ClassVar[str] = "integrated_gradients"
@@ -54,11 +55,11 @@ class IntegratedGradients(Method):
         self.max_evaluations = int(max_evaluations)
 
     def planned(self, n_players: int) -> int:
-        """The largest number of points, and the two ends."""
+        """The largest number of points, and the ends."""
         n = FIRST
         while 3 * n <= self.max_evaluations:
             n *= 3
-        return n + 2
+        return n + 2 + ENDS
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         n_inputs, device = len(chart.point), chart.point.device
@@ -67,7 +68,7 @@ class IntegratedGradients(Method):
         sums = torch.zeros(chart.point.shape, dtype=torch.float64, device=device)
         used = torch.zeros(n_inputs, dtype=torch.long, device=device)
         done = torch.zeros(n_inputs, dtype=torch.bool, device=device)
-        points, fractions = FIRST, (torch.arange(FIRST, device=device) + 0.5) / FIRST
+        points, fractions = FIRST, (torch.arange(FIRST, dtype=torch.float64, device=device) + 0.5) / FIRST
         while points <= self.max_evaluations and not done.all():
             active = (~done).nonzero().flatten()
             before = sums[active] / used[active].clamp(min=1).view(-1, *[1] * (sums.ndim - 1))
@@ -77,7 +78,7 @@ class IntegratedGradients(Method):
             used[active] = points
             points *= 3
             index = torch.arange(points, device=device)
-            fractions = ((index + 0.5) / points)[index % 3 != 1]  # every third midpoint is an old one
+            fractions = ((index.double() + 0.5) / points)[index % 3 != 1]  # every third midpoint is an old one
         values = (sums / used.view(-1, *[1] * (sums.ndim - 1))).to(chart.point.dtype)
         return Outcome(values, used.cpu() + 2, converged=done.cpu())
 
@@ -87,7 +88,9 @@ class IntegratedGradients(Method):
         for i in range(0, len(rows), self.batch_size):
             piece = rows[i : i + self.batch_size]
             points, velocities = chart.at(t[i : i + self.batch_size], piece)
-            sums.index_add_(0, piece, (chart.gradient(points, piece) * velocities).double())
+            part = (chart.gradient(points, piece) * velocities).double()
+            for row in torch.unique(piece):  # index_add_ is not repeatable on a GPU
+                sums[row] += part[piece == row].sum(0)
 
     def _close(self, now: Tensor, before: Tensor, change: Tensor, scale: float) -> Tensor:
         gap = (now.flatten(1).sum(1) - change).abs()

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
-from ganexplain.attribution.methods._base import Outcome, PlayerMethod
+from ganexplain.attribution.methods._base import ENDS, Outcome, PlayerMethod
 from ganexplain.attribution.methods._regression import sandwich
 from ganexplain.models.critic import Critic
 
@@ -30,8 +30,8 @@ class KernelShap(PlayerMethod):
         max_evaluations: coalitions an image where there are more than 12 players.
         batch_size: the largest batch that the critic sees.
 
-    Coalitions are drawn in pairs with their complement (Covert and Lee 2021), and the same ones for every image, so that an
-    image's values do not depend on its neighbours.
+    Coalitions are drawn in pairs with their complement (Covert and Lee 2021), and the same ones for every image, so
+    that an image's values do not depend on its neighbours.
     """
 
     name: ClassVar[str] = "kernel_shap"
@@ -53,8 +53,11 @@ class KernelShap(PlayerMethod):
         self.max_evaluations = int(max_evaluations)
 
     def planned(self, n_players: int) -> int:
-        """Every coalition up to 12 players, else the number asked for, at least eight a player."""
-        return int(2**n_players) if n_players <= EXACT else 2 * max(self.max_evaluations // 2, 4 * n_players) + 2
+        """Every coalition up to 12 players, else the number asked for, at least eight a player; and the ends."""
+        return self._coalitions(n_players) + ENDS
+
+    def _coalitions(self, n: int) -> int:
+        return int(2**n) if n <= EXACT else 2 * max(self.max_evaluations // 2, 4 * n) + 2
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         players = groups.limited(chart.players, self.most_players, self.name)
@@ -69,7 +72,7 @@ class KernelShap(PlayerMethod):
             else:
                 value, spread_ = self._sampled(chart, row, n, seed)
             total[row, :n], error[row, :n] = value, spread_
-            used.append(self.planned(n))
+            used.append(self._coalitions(n))
         values = groups.spread(total.to(chart.point.device), players, chart.point.shape)
         return Outcome(values.to(chart.point.dtype), torch.tensor(used), error=error)
 
@@ -106,8 +109,8 @@ def coalition_pairs(n: int, pairs: int, seed: int) -> Tensor:
 def constrained_fit(design: Tensor, worth: Tensor, change: float) -> tuple[Tensor, Tensor]:
     """Least squares of ``worth`` (M,) on ``design`` (M, P) whose coefficients sum to ``change``; and standard errors.
 
-    Rows are drawn with the Shapley kernel as their probability, so they carry equal weights. The constraint is Covert and
-    Lee (2021), equation 7; a ridge-free pseudo-inverse serves designs in which two players were never separated.
+    Rows are drawn with the Shapley kernel as their probability, so they carry equal weights. The constraint is Covert
+    and Lee (2021), equation 7; a ridge-free pseudo-inverse serves designs in which two players were never separated.
     """
     gram = torch.linalg.pinv(design.T @ design, hermitian=True)
     ones = torch.ones(design.shape[1], dtype=design.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
-from ganexplain.attribution.methods._base import Outcome, PlayerMethod
+from ganexplain.attribution.methods._base import ENDS, Outcome, PlayerMethod
 from ganexplain.attribution.methods._regression import sandwich
 from ganexplain.models.critic import Critic
 
@@ -30,8 +30,9 @@ class Lime(PlayerMethod):
         max_evaluations: coalitions an image.
         batch_size: the largest batch that the critic sees.
 
-    Distance, kernel and ridge are those of ``lime.lime_image``; masks are applied in tensors, the seed decides everything, and
-    the fit's R^2 is returned. The values are slopes, and the ridge shrinks them: they do not sum to the change.
+    Distance, kernel and ridge are those of ``lime.lime_image``; masks are applied in tensors, the seed decides
+    everything, and the fit's R^2 is returned. The values are slopes, and the ridge shrinks them: they do not sum to
+    the change.
     """
 
     name: ClassVar[str] = "lime"
@@ -52,8 +53,8 @@ class Lime(PlayerMethod):
         self.max_evaluations = int(max_evaluations)
 
     def planned(self, n_players: int) -> int:
-        """The number asked for."""
-        return self.max_evaluations
+        """The number asked for, and the ends."""
+        return self.max_evaluations + ENDS
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         players = groups.limited(chart.players, self.most_players, self.name).expand(chart.point.shape)
@@ -84,11 +85,12 @@ def kernel(design: Tensor) -> Tensor:
 
 
 def ridge_fit(design: Tensor, worth: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Weighted ridge coefficients (P,) of ``worth`` (M,) on 0/1 ``design`` (M, P), their standard errors, and the weighted R^2."""
+    """Weighted ridge of ``worth`` (M,) on 0/1 ``design`` (M, P): coefficients, standard errors (both P), R^2."""
     weight = kernel(design)
     share = weight / weight.sum()
     x = design - share @ design
-    y = worth - share @ worth
+    y = worth - worth[0]  # before centring, so that a constant critic gives zeros and no rounding
+    y = y - share @ y
     bread = torch.linalg.inv(x.T @ (weight[:, None] * x) + RIDGE * torch.eye(x.shape[1], dtype=x.dtype))
     slope = bread @ (x.T @ (weight * y))
     residual = y - x @ slope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import ClassVar
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from ganexplain import checks, tensors
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
-from ganexplain.attribution.methods._base import Method, Outcome
+from ganexplain.attribution.domains.pixel import Pixel
+from ganexplain.attribution.methods._base import ENDS, Method, Outcome
 from ganexplain.models.critic import Critic
 
 __all__ = ["Occlusion"]
@@ -23,8 +25,8 @@ class Occlusion(Method):
         critic: the critic to explain.
         domain: in pixels a window slides over the image; elsewhere each player is removed once.
         baseline: what stands in its place.
-        window: side of the window in pixels; None takes a seventh of the image. It moves by half its side, and a pixel's value
-            is the mean over the windows that cover it of the loss per pixel.
+        window: side of the window in pixels; None takes a seventh of the image. It moves by half its side, and a
+            pixel's value is the mean over the windows that cover it of the loss per pixel.
         batch_size: the largest batch that the critic sees.
     """
 
@@ -43,11 +45,20 @@ class Occlusion(Method):
         self.window = None if window is None else int(checks.positive(window, "window"))
 
     def planned(self, n_players: int) -> int:
-        """One pass for each player, or about 13 x 13 windows."""
-        return n_players + 1 if n_players <= 1024 else 197
+        """One pass for each player, or for each window of a square image of ``n_players`` pixels, and the ends."""
+        if not isinstance(self.domain, Pixel):
+            return n_players + 1 + ENDS
+        side = isqrt(n_players - 1) + 1
+        return len(_places(side, self._side(side, side))) ** 2 + 1 + ENDS
+
+    def _side(self, height: int, width: int) -> int:
+        return min(self.window or max(1, min(height, width) // 7), height, width)
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
-        made = [self._slide(chart, row) if chart.domain == "pixel" else self._remove(chart, row) for row in range(len(chart.point))]
+        made = [
+            self._slide(chart, row) if chart.domain == "pixel" else self._remove(chart, row)
+            for row in range(len(chart.point))
+        ]
         values = torch.stack([values for values, _ in made])
         return Outcome(values.to(chart.point), torch.tensor([count for _, count in made]) + 1)
 
@@ -62,7 +73,7 @@ class Occlusion(Method):
 
     def _slide(self, chart: Chart, row: int) -> tuple[Tensor, int]:
         channels, height, width = chart.point.shape[1:]
-        windows = _windows(height, width, self.window or max(1, min(height, width) // 7)).to(chart.point.device)
+        windows = _windows(height, width, self._side(height, width)).to(chart.point.device)
         point, origin = chart.point[row], chart.origin[row if len(chart.origin) > 1 else 0]
         rows = torch.full((len(windows),), row, device=point.device)
 
@@ -78,10 +89,12 @@ class Occlusion(Method):
 
 def _windows(height: int, width: int, side: int) -> Tensor:
     """(M, H, W) bool masks of the window's places; the last ones touch the border."""
-    side = min(side, height, width)
-    step = max(1, side // 2)
-    places = [sorted({*range(0, extent - side, step), extent - side}) for extent in (height, width)]
+    places = [_places(extent, side) for extent in (height, width)]
     masks = torch.zeros(len(places[0]) * len(places[1]), height, width, dtype=torch.bool)
     for i, (top, left) in enumerate((t, s) for t in places[0] for s in places[1]):
         masks[i, top : top + side, left : left + side] = True
     return masks
+
+
+def _places(extent: int, side: int) -> list[int]:
+    return sorted({*range(0, extent - side, max(1, side // 2)), extent - side})

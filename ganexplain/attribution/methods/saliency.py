@@ -8,7 +8,7 @@ import torch
 
 from ganexplain import tensors
 from ganexplain.attribution.chart import Chart
-from ganexplain.attribution.methods._base import Method, Outcome
+from ganexplain.attribution.methods._base import ENDS, Method, Outcome
 
 __all__ = ["Saliency"]
 
@@ -21,8 +21,8 @@ class Saliency(Method):
     per_unit: ClassVar[bool] = True
 
     def planned(self, n_players: int) -> int:
-        """One pass."""
-        return 1
+        """One gradient, and the ends."""
+        return 1 + ENDS
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         rows = torch.arange(len(chart.point), device=chart.point.device)

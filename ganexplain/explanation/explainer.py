@@ -1,0 +1,240 @@
+"""Explains images one by one, sharing between them what does not depend on the image."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain import checks, tensors
+from ganexplain.attribution import METHODS
+from ganexplain.attribution import players as groups
+from ganexplain.attribution.attribution import Attribution
+from ganexplain.attribution.chart import BaselineLike, Chart
+from ganexplain.attribution.domains.pixel import Pixel
+from ganexplain.attribution.domains.region import Region, segments
+from ganexplain.attribution.methods._base import Method
+from ganexplain.evaluation import faithfulness, randomisation, trust
+from ganexplain.evaluation.randomisation import randomised
+from ganexplain.evaluation.trust import Trust
+from ganexplain.explanation.explanation import Explanation, describe, region_totals
+from ganexplain.explanation.plan import Plan
+from ganexplain.models.critic import Critic
+from ganexplain.models.preprocess import resized
+
+Progress = Callable[[str, float], None]
+
+CALM = 32  # reals on which the statistics of randomised critics are measured
+
+
+class Explainer:
+    """Explains images one by one, sharing between them what does not depend on the image.
+
+    Args:
+        critic: who judged.
+        plan: what to compute.
+        others: (K, C, H, W) other images, for the check of specificity; the critic's reals if None.
+    """
+
+    def __init__(self, critic: Critic, plan: Plan | None = None, *, others: Tensor | None = None) -> None:
+        self.critic, self.plan = critic, plan or Plan()
+        if others is None and critic.reference is not None:
+            others = critic.reference.images
+        self.others = others
+        self._maps: dict[tuple[str, str, str], Tensor] = {}
+
+    def explain(
+        self, image: Tensor, *, side: str | None = None, name: str = "image", progress: Progress | None = None
+    ) -> Explanation:
+        """Explain one image (1, C, H, W) in [-1, 1].
+
+        Args:
+            image: what was judged.
+            side: "fake" or "real"; None takes the side of the verdict.
+            name: what to call it.
+            progress: called with what is being done and the share that is done.
+
+        An interrupt (Ctrl-C) after the first attribution returns what is finished, marked as interrupted.
+        """
+        if len(checks.images(image, "image")) != 1:
+            raise ValueError(f"one image (1, C, H, W) is explained at a time, got {len(image)}; loop over them")
+        plan, tell = self.plan, progress or (lambda what, done: None)
+        verdict = self.critic.judge(image, batch_size=plan.batch_size)
+        side = side or ("fake" if bool(verdict.is_fake[0]) else "real")
+        checks.side(side)
+        labels = self._regions(image)
+        found: dict[str, Attribution] = {}
+        trusts: dict[str, Trust] = {}
+        interrupted = False
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # the notes say it again, in the report
+                for i, method in enumerate(plan.methods):
+                    tell(method, i / (3 * len(plan.methods)))
+                    found[method] = self._method(method, labels, side).attribute(image, side=side, seed=plan.seed)
+                for method, trust_ in self._check(found, labels, tell):
+                    trusts[method] = trust_
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            interrupted = True
+        notes = tuple(dict.fromkeys(note for a in found.values() for note in a.notes))
+        facts = describe(self.critic)
+        return Explanation(
+            name, image.detach().clone(), verdict, side, found, trusts, labels, facts, plan, notes, interrupted
+        )
+
+    def planned(self, image: Tensor) -> int:
+        """The most forward passes that `explain` will use for this image; what is shared is counted once, with it."""
+        plan, labels = self.plan, self._regions(image)
+        n = int(groups.counts(labels[None])[0])
+        others = None if self.others is None else self._other_images(image)
+        compared = 0 if others is None else min(plan.n_others, len(others))
+        scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
+        reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
+        shuffled = randomisation.planned(self.critic, 2 + reals)
+        total = 1 + faithfulness.planned(n, plan.n_orders)
+        for name in plan.methods:
+            method = self._method(name, labels, "fake")
+            size = labels.numel() if isinstance(method.domain, Pixel) else n
+            light = self._light(method)
+            total += method.planned(size) + scored
+            if n >= faithfulness.FEWEST and isinstance(self.critic.network, nn.Module):
+                total += plan.n_randomised * (shuffled + light.planned(size))
+            if others is not None and not any(key[0] == name for key in self._maps):
+                total += sum(light.planned(size) for size in self._sizes(method, others))
+        return total
+
+    def _sizes(self, method: Method, images: Tensor) -> list[int]:
+        """Number of players of each of the other images."""
+        if isinstance(method.domain, Pixel):
+            return [images[0, 0].numel()] * len(images)
+        return groups.counts(groups.canonical(segments(images, self.plan.n_segments))).tolist()
+
+    def seconds(self, image: Tensor) -> float:
+        """A measured estimate of the time for `planned`: one batch is run forward."""
+        batch = image.expand(min(16, self.plan.batch_size), *image.shape[1:])
+        self.critic.logits(batch[:1])
+        start = time.perf_counter()
+        self.critic.logits(batch)
+        return (time.perf_counter() - start) / len(batch) * self.planned(image) * 1.3
+
+    def _regions(self, image: Tensor) -> Tensor:
+        mask, size = self.plan.mask, tuple(image.shape[2:])
+        if mask is None:
+            return groups.canonical(segments(image, self.plan.n_segments))[0]
+        if tuple(mask.shape) not in (size, (1, *size)):
+            raise ValueError(f"the mask must have the image's size {size}, got {tuple(mask.shape)}")
+        return groups.canonical(groups.check_labels(mask, "mask").reshape(1, *size))[0]
+
+    def _method(self, name: str, labels: Tensor | None, side: str) -> Method:
+        kind = METHODS.get(name)
+        domain = Pixel() if kind.needs == "gradients" else Region(labels, n_segments=self.plan.n_segments)
+        method: Method = kind(
+            self.critic, domain=domain, baseline=self._baseline(side), batch_size=self.plan.batch_size
+        )
+        if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
+            method = method.variant(max_evaluations=self.plan.max_evaluations)
+        return method
+
+    def _baseline(self, side: str) -> BaselineLike:
+        if self.plan.baseline is not None or side == "fake":
+            return self.plan.baseline
+        return "blur"
+
+    def _light(self, method: Method) -> Method:
+        if not hasattr(method, "max_evaluations"):
+            return method
+        most = 30 if method.needs == "gradients" else self.plan.light
+        return method.variant(max_evaluations=min(most, method.max_evaluations))
+
+    def _check(self, found: Mapping[str, Attribution], labels: Tensor, tell: Progress) -> Iterator[tuple[str, Trust]]:
+        plan = self.plan
+        first = next(iter(found.values()))
+        region = Region(labels).bind(self.critic, first.images, first.origins)
+        totals = {name: region_totals(a, labels) for name, a in found.items()}
+        tell("random orders", 1 / 3)
+        orders = self._orders(region, first.side)
+        for i, (name, attribution) in enumerate(found.items()):
+            tell(f"checks of {name}", (1 + 2 * (i + 1) / (len(found) + 1)) / 3)
+            total = totals[name]
+            partner = _partner(name, found)
+            with tensors.isolated(plan.seed):
+                checked = (
+                    trust.completeness(attribution, region.scale, 0.05),
+                    trust.convergence(attribution),
+                    trust.deletion(total, orders),
+                    trust.agreement(total, totals.get(partner), partner, plan.seed),
+                    trust.randomisation(total, self._randomised(attribution, labels)),
+                    trust.specificity(total, self._others(attribution, labels), orders),
+                )
+            yield name, Trust(checked)
+
+    def _orders(self, region: Chart, side: str) -> faithfulness.Orders | None:
+        if region.players is None or int(groups.counts(region.players)[0]) < faithfulness.FEWEST:
+            return None
+        plan = self.plan
+        with tensors.isolated(plan.seed):
+            return faithfulness.orders(region, side, n_orders=plan.n_orders, seed=plan.seed, batch_size=plan.batch_size)
+
+    def _randomised(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
+        if int(labels.max()) + 1 < faithfulness.FEWEST:
+            return None
+        calm = [attribution.images, attribution.origins]
+        if self.critic.reference is not None:
+            calm.append(_fit(self.critic.reference.images[:CALM], attribution.images))
+        method = self._light(self._method(attribution.method, labels, attribution.side))
+        out = []
+        for k in range(self.plan.n_randomised):
+            other = randomised(self.critic, torch.cat(calm), seed=self.plan.seed + k, batch_size=self.plan.batch_size)
+            if other is None:
+                return None
+            twin = method.variant(critic=other._variant(reference=None), baseline=attribution.origins)
+            map_ = twin.attribute(attribution.images, side=attribution.side, seed=self.plan.seed)
+            out.append(region_totals(map_, labels))
+        return out
+
+    def _others(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
+        if self.others is None:
+            return None
+        key = (attribution.method, attribution.side, str(tuple(attribution.images.shape[1:])))
+        if key not in self._maps:
+            images = self._other_images(attribution.images)
+            method = self._light(self._method(attribution.method, None, attribution.side))
+            found = method.attribute(images, side=attribution.side, seed=self.plan.seed)
+            self._maps[key] = torch.stack([images.sum(1), found.heatmap().to(images)], 1)
+        kept = self._maps[key]
+        same = (kept[:, 0] - attribution.images.sum(1)).abs().amax((1, 2)) < 1e-3  # the image itself is no other image
+        maps = kept[~same, 1][: self.plan.n_others]
+        return [groups.totals(m[None], labels[None])[0] for m in maps] if len(maps) else None
+
+    def _other_images(self, like: Tensor) -> Tensor:
+        """(at most n_others + 1, C, H, W): one more than needed, since the image itself may be among them."""
+        others = like[:0] if self.others is None else self.others
+        order = tensors.rng(self.plan.seed, "others").permutation(len(others))[: self.plan.n_others + 1]
+        return _fit(others[torch.from_numpy(order)], like)
+
+
+def explain(
+    critic: Critic, image: Tensor, *, side: str | None = None, plan: Plan | None = None, others: Tensor | None = None
+) -> Explanation:
+    """Explain one image (1, C, H, W) in [-1, 1]; see `Plan` for what is computed and `Explainer` for many images."""
+    return Explainer(critic, plan, others=others).explain(image, side=side)
+
+
+def _partner(name: str, found: Mapping[str, Attribution]) -> str:
+    """Another method that works in the other way: gradients against removals. Raw saliency is never a second method."""
+    wanted = "calls" if METHODS.get(name).needs == "gradients" else "gradients"
+    return next((other for other in found if METHODS.get(other).needs == wanted and other != "saliency"), "")
+
+
+def _fit(images: Tensor, like: Tensor) -> Tensor:
+    if images.shape[1] != like.shape[1]:
+        raise ValueError(
+            f"the other images have {images.shape[1]} channels and the image {like.shape[1]}; read them alike"
+        )
+    same = images.shape[-2:] == like.shape[-2:]
+    return images.to(like) if same else resized(images.to(like), (like.shape[-2], like.shape[-1]))

@@ -1,0 +1,99 @@
+"""Why one image was judged so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ganexplain.attribution import players as groups
+from ganexplain.attribution.attribution import Attribution
+from ganexplain.evaluation.trust import Trust
+from ganexplain.explanation.plan import Plan
+from ganexplain.models.critic import Critic
+from ganexplain.models.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one image was judged so.
+
+    Attributes:
+        name: what the image is called.
+        image: (1, C, H, W).
+        verdict: the critic's judgement.
+        side: what positive values speak for.
+        attributions: by method name, in the order of the plan.
+        trusts: by method name.
+        regions: (H, W) canonical labels of the regions.
+        critic: what is known of the critic, JSON-able.
+        plan: how it was made.
+        notes: what a reader must know, one sentence each.
+        interrupted: not everything that was planned was computed.
+    """
+
+    name: str
+    image: Tensor
+    verdict: Verdict
+    side: str
+    attributions: Mapping[str, Attribution]
+    trusts: Mapping[str, Trust]
+    regions: Tensor
+    critic: Mapping[str, Any]
+    plan: Plan
+    notes: tuple[str, ...] = field(default=())
+    interrupted: bool = False
+
+    @property
+    def primary(self) -> Attribution:
+        """The attribution of the plan's first method that was computed."""
+        return next(iter(self.attributions.values()))
+
+    @property
+    def word(self) -> str:
+        """The title's word of the primary attribution: "RELIABLE", "CHECK" or "NOT RELIABLE"."""
+        known = self.trusts.get(self.primary.method)
+        word = "CHECK" if known is None else known.word
+        return "CHECK" if self.interrupted and word == "RELIABLE" else word
+
+    def totals(self, method: str | None = None) -> Tensor:
+        """(P,) value of each region by a method, the primary one by default."""
+        found = self.primary if method is None else self.attributions[method]
+        return region_totals(found, self.regions)
+
+    def _repr_html_(self) -> str:
+        from ganexplain.report.report import Report
+
+        return Report([self]).fragment()
+
+    def __repr__(self) -> str:
+        judged = "fake" if bool(self.verdict.is_fake[0]) else "real"
+        return f"Explanation({self.name!r} judged {judged}, logit {float(self.verdict.logit[0]):.2f}, {self.word})"
+
+
+def region_totals(attribution: Attribution, labels: Tensor) -> Tensor:
+    """(P,) sums of an attribution of one image over regions (H, W)."""
+    return groups.totals(attribution.heatmap(), labels[None].to(attribution.values.device))[0]
+
+
+def describe(critic: Critic) -> dict[str, Any]:
+    """What is known of a critic, JSON-able."""
+    known, reference = critic.calibration, critic.reference
+    return {
+        "output": critic.kind,
+        "polarity": critic.polarity,
+        "unit": critic.unit,
+        "tail": critic.tail,
+        "threshold": known.threshold if known else 0.0,
+        "slope": known.slope if known else None,
+        "auc": known.auc if known else None,
+        "auc_reals": known.n_real if known else None,
+        "auc_fakes": known.n_fake if known else None,
+        "real_share": known.real_share if known else None,
+        "reals": len(reference.images) if reference else 0,
+        "real_logits": list(reference.range) if reference else None,
+        "size": list(critic.preprocess.shape) if critic.preprocess.shape else None,
+        "value_range": list(critic.preprocess.value_range),
+    }

@@ -1,0 +1,50 @@
+"""What is computed for each image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganexplain import checks
+from ganexplain.attribution import METHODS
+from ganexplain.attribution.chart import BaselineLike
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is computed for each image.
+
+    Attributes:
+        methods: names from the registry; the first one is what a report quotes.
+        baseline: see `ganexplain.attribution.baselines.origin_of`; None takes the nearest real for an image judged
+            fake where reals are known, else the blurred image: from another real, little would be left to explain of
+            a real.
+        mask: (H, W) labels of regions of your own, or None for segments of the image.
+        n_segments: about how many segments; None decides by the size.
+        seed: of everything that is drawn.
+        batch_size: the largest batch that the critic sees.
+        max_evaluations: per sampled method and image, or None for each method's default.
+        n_orders: random orders that a map has to beat.
+        n_randomised: critics with random weights.
+        n_others: other images whose maps are compared.
+        light: evaluations for the maps that are only compared with (of randomised critics and other images).
+    """
+
+    methods: tuple[str, ...] = ("kernel_shap", "integrated_gradients")
+    baseline: BaselineLike = None
+    mask: Tensor | None = None
+    n_segments: int | None = None
+    seed: int = 0
+    batch_size: int = 64
+    max_evaluations: int | None = None
+    n_orders: int = 200
+    n_randomised: int = 5
+    n_others: int = 10
+    light: int = 256
+
+    def __post_init__(self) -> None:
+        if not self.methods:
+            raise ValueError("at least one attribution method is needed")
+        for name in self.methods:
+            checks.one_of("attribution method", name, METHODS.names())
