@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?=
 
 BIN     := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt \
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -q -c constraints.txt \
            $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # one thread a process: pytest-xdist already fills the cores
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

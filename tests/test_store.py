@@ -160,3 +160,4 @@ def test_fingerprint_sees_names_shapes_types_and_bits_but_no_order() -> None:
         {"a": TENSORS["a"], "c": TENSORS["b"]},
     ]
     assert len({base, *map(store.fingerprint, changed)}) == 6
+    assert store.fingerprint({"a": torch.zeros(2)}) != store.fingerprint({"a": torch.zeros(2, dtype=torch.int32)})
