@@ -57,7 +57,7 @@ def critic() -> Critic:
     """The discriminator, which says a logit. It scores noise above real faces: see `ganexplain doctor`."""
     network = FaceDiscriminator()
     network.load_state_dict(torch.load(asset("celeba32-dcgan/discriminator.pt"), weights_only=True, map_location="cpu"))
-    return Critic(network, preprocess=Preprocess(size=32, channels=3))
+    return Critic(network.eval(), preprocess=Preprocess(size=32, channels=3))
 
 
 def generator() -> Generator:

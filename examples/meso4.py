@@ -45,4 +45,4 @@ def critic() -> Critic:
     if any(not name.endswith("num_batches_tracked") for name in missing):  # a counter that Keras does not have
         raise ValueError(f"the weights of Meso4 lack {missing}")
     reads = Preprocess(value_range=(0, 1), size=256, resize="bicubic", channels=3)
-    return Critic(network, output="probability", preprocess=reads)
+    return Critic(network.eval(), output="probability", preprocess=reads)

@@ -37,4 +37,4 @@ def critic() -> Critic:
     network.load_state_dict(
         torch.load(asset("mnist-dcgan-critic/netD_epoch_99.pth"), weights_only=True, map_location="cpu")
     )
-    return Critic(network, output="probability", preprocess=Preprocess(size=28, channels=1))
+    return Critic(network.eval(), output="probability", preprocess=Preprocess(size=28, channels=1))

@@ -25,7 +25,7 @@ def critic() -> Critic:
         nn.Linear(784, 256), nn.LeakyReLU(0.2), nn.Linear(256, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1), nn.Sigmoid()
     )
     network = nn.Sequential(nn.Flatten(), _loaded(perceptron, "dis.", "discriminator.pth"))
-    return Critic(network, output="probability", preprocess=Preprocess(size=28, channels=1))
+    return Critic(network.eval(), output="probability", preprocess=Preprocess(size=28, channels=1))
 
 
 def generator() -> Generator:

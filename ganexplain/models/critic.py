@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganexplain import checks, tensors
 from ganexplain.models import outputs
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.private import private_copy, without_tail
+from ganexplain.models.private import in_training, private_copy, without_tail
 from ganexplain.models.verdict import Calibration, Verdict
 
 Network = nn.Module | Callable[[Tensor], Any]
@@ -83,6 +83,7 @@ class Critic(nn.Module):
         self.preprocess = preprocess or Preprocess()
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
+        self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
         self.network = private_copy(network) if isinstance(network, nn.Module) else network
         self.tail = "none" if self.pick or self.kind not in (*outputs.PROBABILITIES, "classes") else "unverified"
 
@@ -120,19 +121,25 @@ class Critic(nn.Module):
     def _settle_tail(self, x: Tensor) -> None:
         """Cut the tail if, on samples, putting it back after the cut gives the network's own output."""
         cut = without_tail(self.network) if isinstance(self.network, nn.Module) else None
-        self.tail = "kept"
-        if cut is None:
-            return
+        if cut is not None and self._is_tail(cut, x):
+            self.network, self.tail = cut, "cut"
+        else:
+            self.tail = "kept"
+
+    def _is_tail(self, cut: nn.Module, x: Tensor) -> bool:
         noise = tensors.normal(0, "tail", shape=tuple(x[:1].shape)).to(x)
         probes = torch.cat([x[:4], 0.3 * x[:4], noise, 0.1 * noise])
-        classes = self.kind in ("classes", "class_probabilities")
         with torch.no_grad(), tensors.isolated():
-            whole, before = self.network(probes.clone()), cut(probes.clone())
-            if not isinstance(before, Tensor) or before.shape != whole.shape:
-                return
-            after = torch.softmax(before.flatten(1), 1).view_as(before) if classes else torch.sigmoid(before)
-        if torch.allclose(after, whole, atol=1e-5, rtol=1e-4):
-            self.network, self.tail = cut, "cut"
+            pieces = [probes[i : i + len(x)] for i in range(0, len(probes), len(x))]  # no batch above the caller's
+            parts = [(self.network(piece.clone()), cut(piece.clone())) for piece in pieces]
+        if not all(isinstance(part, Tensor) for pair in parts for part in pair):
+            return False
+        whole, before = (torch.cat(side) for side in zip(*parts, strict=True))
+        if before.shape != whole.shape:
+            return False
+        classes = self.kind in ("classes", "class_probabilities")
+        after = torch.softmax(before.flatten(1), 1).view_as(before) if classes else torch.sigmoid(before)
+        return torch.allclose(after, whole, atol=1e-5, rtol=1e-4)
 
     def judge(self, images: Tensor, *, batch_size: int = 64) -> Verdict:
         """Judge images (N, C, H, W) in [-1, 1], at most ``batch_size`` at a time."""
@@ -178,6 +185,10 @@ class Critic(nn.Module):
     def with_calibration(self, calibration: Calibration | None) -> Critic:
         """The same critic with this calibration."""
         return self._variant(calibration=calibration)
+
+    def with_preprocess(self, preprocess: Preprocess) -> Critic:
+        """The same critic that reads images in another way; calibration and reference, measured the old way, are left out."""
+        return self._variant(preprocess=preprocess, calibration=None, reference=None)
 
     def with_reference(self, reals: Tensor) -> Critic:
         """The same critic that knows real images: the default baseline, and the range of real logits."""

@@ -35,6 +35,12 @@ def private_copy(network: nn.Module) -> nn.Module:
     return twin
 
 
+def in_training(network: nn.Module) -> tuple[str, ...]:
+    """Names of the layers in train mode that work otherwise than in eval mode: normalisation by the batch, and dropout."""
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    return tuple(name or "itself" for name, m in network.named_modules() if m.training and isinstance(m, kinds))
+
+
 def _check(network: nn.Module) -> None:
     state = [*network.named_parameters(), *network.named_buffers()]
     for name, value in state:

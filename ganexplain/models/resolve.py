@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from ganexplain.models.critic import Critic
-from ganexplain.models.gan import GAN, bundled
-from ganexplain.models.generator import Generator
+if TYPE_CHECKING:  # the command line reads HELP from here and must not wait for torch
+    from ganexplain.models.critic import Critic
+    from ganexplain.models.gan import GAN
+    from ganexplain.models.generator import Generator
 
-Model = GAN | Generator | Critic
+    Model = GAN | Generator | Critic
 
 HELP = (
     "bundled:NAME, a saved GAN (.safetensors), or a factory that returns a Critic, Generator or GAN: file.py:factory "
@@ -40,6 +42,8 @@ def resolve(model: str) -> Model:
         ValueError: another form, no such factory, or the factory raised (that error is chained).
         TypeError: the factory is no callable without arguments, or returned something else.
     """
+    from ganexplain.models.gan import bundled
+
     model = model.strip()
     head, colon, name = model.rpartition(":")
     if not colon or Path(model).exists():
@@ -61,6 +65,9 @@ def critic_of(model: str | Model, which: str = "judge") -> Critic:
     Raises:
         ValueError: the model is a generator, which judges nothing, or has no such critic.
     """
+    from ganexplain.models.critic import Critic
+    from ganexplain.models.gan import GAN
+
     found = resolve(model) if isinstance(model, str) else model
     if isinstance(found, GAN):
         return found.critic(which)
@@ -75,6 +82,9 @@ def generator_of(model: str | Model) -> Generator:
     Raises:
         ValueError: the model is a critic, which makes no images.
     """
+    from ganexplain.models.gan import GAN
+    from ganexplain.models.generator import Generator
+
     found = resolve(model) if isinstance(model, str) else model
     if isinstance(found, GAN):
         return found.generator
@@ -95,6 +105,8 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 
 def _saved(path: Path, model: str) -> GAN:
+    from ganexplain.models.gan import GAN
+
     if path.suffix in PICKLES:
         raise ValueError(
             f"{path} holds weights without their architecture; write a Python file with a factory of a few lines that "
@@ -144,6 +156,10 @@ def _module_of_name(name: str) -> ModuleType:
 
 
 def _made_by(module: ModuleType, name: str, model: str) -> Model:
+    from ganexplain.models.critic import Critic
+    from ganexplain.models.gan import GAN
+    from ganexplain.models.generator import Generator
+
     factory = _factory(module, name)
     try:
         made = factory()
@@ -177,4 +193,4 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-__all__ = ["HELP", "Model", "critic_of", "generator_of", "resolve"]
+__all__ = ["HELP", "critic_of", "generator_of", "resolve"]

@@ -1,0 +1,120 @@
+"""Does the critic tell real from fake, the right way round, at its own threshold, and also off the beaten track?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganexplain import tensors
+from ganexplain.evaluation.doctor.area import interval
+from ganexplain.evaluation.doctor.finding import Case, Finding, Topic
+from ganexplain.models.critic import auc
+from ganexplain.models.verdict import POOR_AUC
+
+N_NOISE = 64
+PLAIN = {"black": -1.0, "grey": 0.0, "white": 1.0}
+
+
+def polarity(case: Case) -> Finding:
+    """AUC with its interval: inverted, undecided, poor or good."""
+    topic = Topic("polarity", "AUC")
+    if case.both is None:
+        return topic.skip(case.lacking)
+    area = auc(case.real_logits, case.fake_logits)
+    low, high = interval(area, len(case.real_logits), len(case.fake_logits))
+    said, details = f"AUC {area:.3f} (95 % interval {low:.3f} to {high:.3f})", {"low": low, "high": high}
+    if high < 0.5:
+        other = "real" if case.critic.polarity == "fake" else "fake"
+        advice = (
+            f"say polarity={other!r} (or the other real_class), unless a check below shows that the images are read in "
+            "the wrong range"
+        )
+        return topic.fail(area, f"inverted: fakes score above reals, {said}", advice, details)
+    if low <= 0.5:
+        advice = "use another critic or more images; a map of this critic explains a guess"
+        return topic.warn(
+            area, f"these images do not show that the critic tells real from fake: {said}", advice, details
+        )
+    if area < POOR_AUC:
+        advice = "near equilibrium a GAN's own discriminator judges poorly; train it on against the frozen generator"
+        return topic.warn(area, f"the critic hardly tells real from fake: {said}", advice, details)
+    return topic.ok(area, f"reals score above fakes: {said}", details)
+
+
+def threshold(case: Case) -> Finding:
+    """Mean probabilities, and the share of each kind called fake at the critic's own threshold."""
+    topic = Topic("threshold", "balanced accuracy")
+    if case.both is None:
+        return topic.skip(case.lacking)
+    known, parts = case.critic.calibration, (case.real_logits, case.fake_logits)
+    cut, slope = (known.threshold, known.slope) if known else (0.0, 1.0)
+    called = [float((part < cut).double().mean()) for part in parts]
+    if case.critic.kind == "score" and known is None:
+        word, means = "score", [float(part.mean()) for part in parts]
+    else:
+        word, means = "probability", [float(torch.sigmoid(slope * (part - cut)).mean()) for part in parts]
+    details = {"reals called fake": called[0], "fakes called fake": called[1]}
+    details |= {"mean of reals": means[0], "mean of fakes": means[1]}
+    accuracy = (1 - called[0] + called[1]) / 2
+    sentence = (
+        f"mean {word} of reals {means[0]:.3f}, of fakes {means[1]:.3f}; "
+        f"called fake are {called[0]:.0%} of the reals and {called[1]:.0%} of the fakes"
+    )
+    if called[0] > 0.5 or called[1] < 0.5:
+        advice = "calibrate on reals and fakes of your own: critic.calibrate(real, fake); a logit has no absolute zero"
+        return topic.warn(accuracy, sentence, advice, details)
+    return topic.ok(accuracy, sentence, details)
+
+
+def noise(case: Case) -> Finding:
+    """Uniform noise and plain images beside the reals: many critics are blind away from what they were trained on."""
+    topic = Topic("noise", "AUC of reals against noise")
+    if case.real is None:
+        return topic.skip("needs real images")
+    reads = case.critic.preprocess
+    shape = (N_NOISE, reads.channels or case.real.shape[1], *(reads.shape or case.real.shape[-2:]))
+    drawn = torch.from_numpy(tensors.rng(case.seed, "doctor noise").uniform(-1, 1, shape)).to(case.real)
+    logits = case.score(drawn)
+    flat = case.score(torch.cat([torch.full_like(drawn[:1], grey) for grey in PLAIN.values()]))
+    area, means = auc(case.real_logits, logits), (float(case.real_logits.mean()), float(logits.mean()))
+    details = {"mean logit of reals": means[0], "mean logit of noise": means[1]}
+    details |= {f"logit of {word}": float(value) for word, value in zip(PLAIN, flat, strict=True)}
+    sentence = f"uniform noise scores {means[1]:.2f}, the reals {means[0]:.2f} on average"
+    if area < 0.5:
+        advice = "noise and baselines far from the data may raise the logit: take the nearest real as baseline"
+        return topic.warn(area, f"a blind spot: {sentence}", advice, details)
+    high = [word for word, value in zip(PLAIN, flat, strict=True) if value > case.real_logits.max()]
+    if high:
+        advice = "do not use them as a baseline; the nearest real is the safe one"
+        return topic.warn(area, f"plain {' and '.join(high)} images score above every real", advice, details)
+    return topic.ok(area, sentence, details)
+
+
+def same_delivery(case: Case) -> Finding:
+    """Size, range and colour of reals and fakes: a difference there lets a critic decide by it alone."""
+    topic = Topic("same delivery", "differences")
+    if case.real is None or case.fake is None:
+        return topic.skip("needs reals and fakes")
+    parts, found = (case.real, case.fake), []
+    sizes = [f"{part.shape[3]}x{part.shape[2]}" for part in parts]
+    if sizes[0] != sizes[1]:
+        found.append(f"reals are {sizes[0]} and fakes {sizes[1]} pixels")
+    colours = [share_of_colour(part) for part in parts]
+    if min(colours) < 0.1 and max(colours) > 0.9:
+        kinds = ["colour" if share > 0.5 else "grey" for share in colours]
+        found.append(f"reals are {kinds[0]} and fakes {kinds[1]}")
+    lows = [float(part.min()) for part in parts]
+    if min(lows) < -0.5 and max(lows) > -0.02:
+        found.append(f"the darkest pixel of the reals is {lows[0]:.2f} and of the fakes {lows[1]:.2f}")
+    if not found:
+        return topic.ok(0.0, "reals and fakes come in the same size, colour and range")
+    sentence = f"{'; '.join(found)}: a critic may decide by that alone"
+    return topic.warn(float(len(found)), sentence, "bring both kinds through the same reading, resizing and saving")
+
+
+def share_of_colour(images: Tensor) -> float:
+    """Share of images with a pixel whose channels differ by more than a byte step or two."""
+    if images.shape[1] < 3:
+        return 0.0
+    spread = images.amax(1) - images.amin(1)
+    return float((spread.flatten(1).amax(1) > 0.02).double().mean())
