@@ -199,10 +199,11 @@ def _pictures(
 
     amounts, firsts, pictures = document["amounts"], [], {}
     small = " ".join(document["notes"][:1]) if directions.prior == "uniform" else ""
-    legend = (
-        "" if judge is None else f"below each image: {document['effects']['short_unit']} of the {document['critic']}, "
-    )
-    note = (f"{legend}higher is more real\n" if legend else "") + small
+    legend = ""
+    if judge is not None:
+        whose = document["critic"] if ":" in document["critic"] else f"the {document['critic']}"
+        legend = f"below each image: the {document['effects']['short_unit']} of {whose}, higher is more real\n"
+    note = legend + small
     for i, row in enumerate(document["directions"]):
         panels = directions.traverse(generator, codes, i, amounts)
         firsts.append(panels[0])

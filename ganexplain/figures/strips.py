@@ -20,7 +20,7 @@ CELL = 132  # dots a panel aims at; an image is enlarged by a whole number, so t
 LARGEST = 256  # dots; larger images are shrunk
 GAP, PAD = 6, 16  # dots between panels and at the figure's edge
 LINE_HEIGHT = 1.35  # of the font size
-WRAP = 26  # characters of a row label
+WRAP = 32  # characters of a row label
 AXIS = "edit along the direction, in standard deviations of the codes"
 
 

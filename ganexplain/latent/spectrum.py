@@ -17,8 +17,8 @@ class Spectrum:
 
     Attributes:
         values: (d,) eigenvalues, descending.
-        threshold: the largest eigenvalue that a random matrix with the same row lengths exceeds in 5 % of cases. The
-            outstanding directions add to these lengths, so the comparison is on the safe side.
+        threshold: what the largest eigenvalue of a random matrix with the same row lengths exceeds in at most 5 % of
+            cases. The outstanding directions add to these lengths, so the comparison is on the safe side.
         rows: effective number of rows, (sum of squared lengths)^2 / sum of fourth powers.
     """
 
