@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from ganexplain.cli._console import Advance
     from ganexplain.data.sets import DataSet
     from ganexplain.data.splits import Split
     from ganexplain.models.gan import GAN
     from ganexplain.training.config import Config
     from ganexplain.training.loop import Step
+    from ganexplain.training.record import Recorder
 
 SHORT_JUDGE = 100  # judge steps after an interrupt: the user wants the prompt back
 
@@ -42,68 +47,95 @@ def run(
 
     Ctrl-C finishes the step, trains a short judge and saves what there is; a second one stops at once.
     """
-    from ganexplain.cli._console import emit, note, progress
     from ganexplain.data.sets import open_data
-    from ganexplain.data.splits import split
     from ganexplain.training import config as configs
-    from ganexplain.training.export import check_held_out, save
-    from ganexplain.training.record import Recorder
 
-    path = out / "gan.safetensors"
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} is already there; choose another --out, or pass --overwrite")
+    if (out / "gan.safetensors").exists() and not overwrite:
+        raise ValueError(f"{out / 'gan.safetensors'} is already there; choose another --out, or pass --overwrite")
     extra = [f"run.steps={steps}"] * (steps is not None) + [f"run.seed={seed}"] * (seed is not None)
     config = configs.load(preset, [*(overrides or []), *extra])
     place = _device(device)
-    images = open_data(data, resolution=resolution, channels=channels)
-    parts = split(images, seed=config.run.seed)
-    check_held_out(parts)
-    gan = _built(config, images)
-    recorder = Recorder(out, every=min(50, config.run.steps), sheets=max(1, min(1000, config.run.steps // 4)))
-    with _interrupts() as interrupted, progress("train", quiet=quiet) as advance:
-        taken = _train(gan, images, parts, config, place, recorder, interrupted, advance)
-        _judge(gan, images, parts, _shortened(config) if interrupted else config, place, advance)
-        advance("measuring", 1.0)
-        _finish(gan, images, parts, config, taken, measured=not interrupted)
-    save(gan, out)
-    recorder.sheet(gan, "samples.png")
-    critics = ", ".join(f"{name} AUC {facts['auc']:.3f}" for name, facts in gan.card["critics"].items())
-    note(f"{taken} steps on {images.name}: {critics}", quiet=quiet)
-    if as_json:
-        emit({"path": str(path), "fingerprint": gan.fingerprint, "interrupted": bool(interrupted), "card": gan.card})
-    else:
-        print(path)
+    job = _job(config, open_data(data, resolution=resolution, channels=channels), place)
+    taken, interrupted = _run(job, out, quiet)
+    _tell(job, out, taken, interrupted, quiet=quiet, as_json=as_json)
     if interrupted:
         raise KeyboardInterrupt
 
 
-def _built(config: Config, data: DataSet) -> GAN:
-    from ganexplain.models.gan import GAN
+@dataclass(frozen=True)
+class Job:
+    """What every stage of a run reads."""
 
+    gan: GAN
+    data: DataSet
+    split: Split
+    config: Config
+    device: torch.device
+
+    @property
+    def images(self) -> Tensor:
+        """The training images."""
+        return self.data.images[self.split.train]
+
+    def shortened(self) -> Job:
+        """The same with a judge that takes seconds."""
+        judge = replace(self.config.judge, steps=min(self.config.judge.steps, SHORT_JUDGE))
+        return replace(self, config=replace(self.config, judge=judge))
+
+
+def _job(config: Config, data: DataSet, device: torch.device) -> Job:
+    from ganexplain.data.splits import split
+    from ganexplain.models.gan import GAN
+    from ganexplain.training.export import check_held_out
+
+    parts = split(data, seed=config.run.seed)
+    check_held_out(parts)
     given = {"resolution": data.resolution, "channels": data.channels}
     for name, value in given.items():
         if config.options.get(name, value) != value:
             raise ValueError(f"model.{name}={config.options[name]} does not fit images of {value}; use --{name}")
-    return GAN.build(config.model["family"], seed=config.run.seed, **{**config.options, **given})
+    gan = GAN.build(config.model["family"], seed=config.run.seed, **{**config.options, **given})
+    return Job(gan, data, parts, config, device)
 
 
-def _train(
-    gan: GAN,
-    data: DataSet,
-    parts: Split,
-    config: Config,
-    place: Any,
-    recorder: Any,
-    interrupted: list[int],
-    advance: Advance,
-) -> int:
+def _run(job: Job, out: Path, quiet: bool) -> tuple[int, bool]:
+    """Train, judge, measure and save; the steps taken, and whether an interrupt cut them short."""
+    from ganexplain.cli._console import progress
+    from ganexplain.training.export import finish, save
+    from ganexplain.training.record import Recorder
+
+    total = job.config.run.steps
+    recorder = Recorder(out, every=min(50, total), sheets=max(1, min(1000, total // 4)))
+    with _interrupts() as interrupted, progress("train", quiet=quiet) as advance:
+        taken = _train(job, recorder, interrupted, advance)
+        _judge(job.shortened() if interrupted else job, advance)
+        advance("measuring", 1.0)
+        finish(job.gan, job.data, job.split, job.config, steps=taken, quality={} if interrupted else None)
+        save(job.gan, out)
+        recorder.sheet(job.gan, "samples.png")
+    return taken, bool(interrupted)
+
+
+def _tell(job: Job, out: Path, taken: int, interrupted: bool, *, quiet: bool, as_json: bool) -> None:
+    from ganexplain.cli._console import emit, note
+
+    card, path = job.gan.card, str(out / "gan.safetensors")
+    critics = ", ".join(f"{name} AUC {facts['auc']:.3f}" for name, facts in card["critics"].items())
+    note(f"{taken} steps on {job.data.name}: {critics}", quiet=quiet)
+    if as_json:
+        emit({"path": path, "fingerprint": job.gan.fingerprint, "interrupted": interrupted, "card": card})
+    else:
+        print(path)
+
+
+def _train(job: Job, recorder: Recorder, interrupted: list[int], advance: Advance) -> int:
     from ganexplain.training.loop import train
 
-    taken = 0
-    for step in train(gan, data.images[parts.train], config, device=place):
-        recorder.add(step, gan)
+    taken, total = 0, job.config.run.steps
+    for step in train(job.gan, job.images, job.config, device=job.device):
+        recorder.add(step, job.gan)
         taken = step.step
-        advance(_words(step, config.run.steps), taken / config.run.steps)
+        advance(_words(step, total), taken / total)
         if interrupted:
             break
     recorder.flush()
@@ -114,26 +146,15 @@ def _words(step: Step, total: int) -> str:
     return f"{step.step}/{total} D {step.loss_d:.3f} G {step.loss_g:.3f} pairs {step.accuracy:.2f}"
 
 
-def _judge(gan: GAN, data: DataSet, parts: Split, config: Config, place: Any, advance: Advance) -> None:
+def _judge(job: Job, advance: Advance) -> None:
     from ganexplain.training.judge import train_judge
 
-    for step in train_judge(gan, data.images[parts.train], config, device=place):
-        advance(f"judge {step.step}/{config.judge.steps} right {step.accuracy:.2f}", step.step / config.judge.steps)
+    total = job.config.judge.steps
+    for step in train_judge(job.gan, job.images, job.config, device=job.device):
+        advance(f"judge {step.step}/{total} right {step.accuracy:.2f}", step.step / total)
 
 
-def _finish(gan: GAN, data: DataSet, parts: Split, config: Config, taken: int, *, measured: bool) -> None:
-    from ganexplain.training.export import finish
-
-    finish(gan, data, parts, config, steps=taken, quality=None if measured else {})
-
-
-def _shortened(config: Config) -> Config:
-    from dataclasses import replace
-
-    return replace(config, judge=replace(config.judge, steps=min(config.judge.steps, SHORT_JUDGE)))
-
-
-def _device(name: str) -> Any:
+def _device(name: str) -> torch.device:
     import torch
 
     try:
