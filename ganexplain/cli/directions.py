@@ -165,7 +165,7 @@ def _document(directions: Directions, measured: Effects | None, seed: int) -> di
     if measured is not None:
         summary = {k: v for k, v in measured.to_json().items() if k != "directions"} | {"short_unit": measured.unit}
     return {
-        "kind": "ganexplain.directions",
+        "kind": "directions",
         "schema": SCHEMA,
         "version": __version__,
         "seed": seed,

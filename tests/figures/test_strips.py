@@ -11,7 +11,9 @@ from ganexplain.figures import style
 from ganexplain.figures.spectrum import spectrum
 from ganexplain.figures.strips import label, strips
 
-LONG = "a direction whose name is far longer than anybody would want it to be, again and again\nlogit +0.42 ± 0.03 per sd"
+LONG = (
+    "a direction whose name is far longer than anybody would want it to be, again and again\nlogit +0.42 ± 0.03 per sd"
+)
 
 
 def panels(rows: int, columns: int, channels: int, side: int) -> torch.Tensor:
@@ -23,7 +25,9 @@ def panels(rows: int, columns: int, channels: int, side: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", ["code 0", "$x^2$ & <b>", LONG])
 def test_a_panel_an_image_and_no_text_beyond_the_edge(channels: int, side: int, captioned: bool, name: str) -> None:
     captions = [["+1.25"] * 3] * 2 if captioned else None
-    figure = strips(panels(2, 3, channels, side), (-1.5, 0, 1.5), [name, "b"], title=name[:60], note="n " * 90, captions=captions)
+    figure = strips(
+        panels(2, 3, channels, side), (-1.5, 0, 1.5), [name, "b"], title=name[:60], note="n " * 90, captions=captions
+    )
     assert len(figure.axes[0].images) == 6
     assert style.outside(figure) == []
     texts = [text.get_text() for text in figure.axes[0].texts]
@@ -104,7 +108,9 @@ def test_the_check_for_cut_text_finds_cut_text() -> None:
     assert style.outside(figure) == ["beyond the edge"]
 
 
-@pytest.mark.parametrize("values", [[900.0, 100.0, 20.0, 5.0], [3.0], [50.0, 0.0, 0.0], [1e-9, 1e-12], list(range(512, 0, -1))])
+@pytest.mark.parametrize(
+    "values", [[900.0, 100.0, 20.0, 5.0], [3.0], [50.0, 0.0, 0.0], [1e-9, 1e-12], list(range(512, 0, -1))]
+)
 def test_an_eigenvalue_profile_cuts_no_text(values: list[float]) -> None:
     figure = spectrum(values, 30.0, min(2, len(values)), title="2 of 512 directions stand out")
     assert style.outside(figure) == []

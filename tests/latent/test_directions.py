@@ -1,4 +1,4 @@
-"""Directions against closed forms: edits add up, coordinates undo them, files come back whole, strangers are refused."""
+"""Directions against closed forms: edits, the coordinates that undo them, files, and strangers that are refused."""
 
 from __future__ import annotations
 
