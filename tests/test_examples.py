@@ -1,5 +1,6 @@
 """The adapters of examples/ on other people's weights: the oracle is what was measured when these were collected."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from ganexplain import tensors
+from ganexplain.cli.main import main
 from ganexplain.data.images import read_image, to_images
 from ganexplain.models.critic import auc
 from ganexplain.models.resolve import critic_of, generator_of, resolve
@@ -99,3 +101,66 @@ def test_missing_weights_are_named(example, monkeypatch, tmp_path):
     monkeypatch.setenv("GANEXPLAIN_ASSETS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="no file .*; the example says where it comes from"):
         resolve(f"{EXAMPLES / example}.py:critic")
+
+
+def doctor(*arguments):
+    """Exit code of ``ganexplain doctor``."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["doctor", *map(str, arguments), "--quiet"])
+    return stopped.value.code or 0
+
+
+@pytest.fixture
+def mnist(tmp_path):
+    """The critic's name, and folders with its tiles as single files."""
+    for kind, sheet in (("real", "real_samples"), ("fake", "fake_samples_epoch_099")):
+        (tmp_path / kind).mkdir()
+        for i, tile in enumerate(tiles(f"mnist-dcgan-critic/{sheet}.png", 28, 1)):
+            Image.fromarray(tensors.to_uint8(tile[0]).numpy()).save(tmp_path / kind / f"{i:02}.png")
+    return f"{EXAMPLES / 'mnist_dcgan_critic.py'}:critic", tmp_path
+
+
+@needs_assets
+def test_the_doctor_reproduces_the_figures_of_the_mnist_critic(mnist, capsys):
+    name, folder = mnist
+    assert doctor(name, "--real", folder / "real", "--fake", folder / "fake", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    found = {finding["name"]: finding for finding in result["findings"]}
+    assert found["polarity"]["value"] == pytest.approx(0.849, abs=5e-4)
+    assert found["threshold"]["details"]["mean of reals"] == pytest.approx(0.609, abs=5e-4)
+    assert found["threshold"]["details"]["mean of fakes"] == pytest.approx(0.263, abs=5e-4)
+    assert found["declared range"]["status"] == "ok"
+    grids = Path(ASSETS) / "mnist-dcgan-critic"
+    sheets = ("--real", grids / "real_samples.png", "--fake", grids / "fake_samples_epoch_099.png", "--tiles", "28,2")
+    assert doctor(name, *sheets, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == result
+
+
+@needs_assets
+def test_the_doctor_says_when_the_kinds_are_exchanged(mnist, capsys):
+    name, folder = mnist
+    assert doctor(name, "--real", folder / "fake", "--fake", folder / "real", "--limit", "40") == 1
+    said = capsys.readouterr().out
+    assert "images: 40 real, 40 fake" in said
+    assert "inverted: fakes score above reals, AUC" in said
+    assert "Do not explain this critic yet" in said
+
+
+@needs_assets
+def test_the_doctor_sees_the_blind_spot_of_the_faces(tmp_path, capsys):
+    from skimage import data
+
+    maker = generator("celeba32_dcgan")
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "real").mkdir()
+    for i, face in enumerate(data.lfw_subset()[:100]):
+        Image.fromarray((face * 255).round().astype(np.uint8)).save(tmp_path / "real" / f"{i}.png")
+    for i, face in enumerate(tensors.to_uint8(maker.render(maker.sample(64))).permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(face).save(tmp_path / "fake" / f"{i}.png")
+    name = f"{EXAMPLES / 'celeba32_dcgan.py'}:critic"
+    assert doctor(name, "--real", tmp_path / "real", "--fake", tmp_path / "fake", "--json") == 0
+    found = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["polarity"]["value"] == pytest.approx(0.89, abs=0.04)
+    assert "blind spot" in found["noise"]["sentence"]
+    assert found["noise"]["details"]["mean logit of noise"] == pytest.approx(3.2, abs=0.1)
+    assert "reals are 25x25 and fakes 32x32" in found["same delivery"]["sentence"]

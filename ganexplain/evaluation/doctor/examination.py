@@ -18,6 +18,7 @@ from ganexplain.models.gan import GAN
 Check = Callable[[Case], Finding]
 Advance = Callable[[str, float], None]
 
+EXPECTED = (ValueError, TypeError, RuntimeError, NotImplementedError)  # what models raise on images they do not stand
 CHECKS: dict[str, Check] = {
     "constant output": mechanics.constant,
     "repeats": mechanics.repeats,
@@ -128,7 +129,7 @@ def _findings(case: Case, advance: Advance) -> tuple[Finding, ...]:
     todo, runs = {**CHECKS, **dict(methods.tried())}, Topic("runs", "images")
     try:
         n = float(len(case.logits))
-    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # the model's own words are the finding
+    except EXPECTED as error:  # the model's own words are the finding
         sentence = f"the critic cannot judge these images: {' '.join(str(error).split())}"
         first = runs.fail(0.0, sentence, "see what the model expects: channels, size, range, output and pool")
         return (first, *(Topic(name).skip("the critic cannot judge these images") for name in todo))
@@ -136,9 +137,19 @@ def _findings(case: Case, advance: Advance) -> tuple[Finding, ...]:
     for i, (name, check) in enumerate(todo.items()):
         advance(name, i / len(todo))
         with torch.no_grad():
-            found.append(check(case))
+            found.append(_run(name, check, case))
     advance("", 1.0)
     return tuple(found)
+
+
+def _run(name: str, check: Check, case: Case) -> Finding:
+    try:
+        return check(case)
+    except EXPECTED as error:  # checks make images that the model may not stand, and say so
+        sentence = f"could not be checked: {' '.join(str(error).split())}"
+        return Topic(name).warn(
+            None, sentence, "explanations perturb images too: make the model judge any image in [-1, 1]"
+        )
 
 
 def _described(critic: Critic) -> str:

@@ -54,17 +54,17 @@ def declared_range(case: Case) -> Finding:
             continue
         details[word], gains[word] = auc(*after), gain(before, after)
     unread = f" ({refused} of {len(others)} cannot be judged at all)" if refused else ""
-    best = max(gains, key=lambda word: gains[word][0], default="")
-    own = _in_words(declared)
-    if best and _clear(gains[best]):
-        sentence = (
-            f"read as {best} the AUC is {details[best]:.3f}, read as {own} only {details['declared']:.3f}{unread}"
-        )
-        advice = f"declare Preprocess({_spelled(others[best])}) if the model was trained so"
-        found = topic.fail if details["declared"] < LOST else topic.warn
-        return found(gains[best][0], sentence, advice, details)
-    sentence = f"no other common range separates reals and fakes clearly better than {own}{unread}"
-    return topic.ok(gains[best][0] if best else None, sentence, details)
+    own, ranked = _in_words(declared), sorted(gains, key=lambda word: -gains[word][0])
+    value = gains[ranked[0]][0] if ranked else None
+    better = [word for word in ranked if _clear(gains[word])]
+    if not better:
+        sentence = f"no other common range separates reals and fakes clearly better than {own}{unread}"
+        return topic.ok(value, sentence, details)
+    said = ", ".join(f"as {word} the AUC is {details[word]:.3f}" for word in better)
+    sentence = f"read {said}, read as {own} only {details['declared']:.3f}{unread}"
+    spelled = " or ".join(_spelled(others[word]) for word in better)
+    found = topic.fail if details["declared"] < LOST else topic.warn
+    return found(value, sentence, f"declare what the model was trained on: Preprocess with {spelled}", details)
 
 
 def channel_order(case: Case) -> Finding:
