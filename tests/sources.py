@@ -44,6 +44,12 @@ def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
             yield node, ast.unparse(node.func)
 
 
+def is_module(value: object) -> bool:
+    """Whether a constant is the dotted name of something in the package."""
+    found = re.fullmatch(r"ganexplain\.(\w+)(\.\w+)*", value) if isinstance(value, str) else None
+    return found is not None and ((ROOT / found[1]).is_dir() or (ROOT / f"{found[1]}.py").is_file())
+
+
 def imports(source: Source) -> Iterator[tuple[str, int, str]]:
     """(dotted name, line, "module", "function" or "typing") of every import and of every module named in a string."""
     package = ["ganexplain", *source.path.split("/")[:-1]]
@@ -55,7 +61,7 @@ def imports(source: Source) -> Iterator[tuple[str, int, str]]:
             base = package[: len(package) + 1 - node.level] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
             yield from ((f"{module}.{alias.name}", node.lineno, where) for alias in node.names)
-        elif isinstance(node, ast.Constant) and re.fullmatch(r"ganexplain(\.\w+)+", str(node.value)):
+        elif isinstance(node, ast.Constant) and is_module(node.value):
             yield str(node.value), node.lineno, "function"
         elif isinstance(node, FUNCTION):
             where = "function"
