@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from ganexplain import store
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.evaluation.trust import Trust
 from ganexplain.explanation.plan import Plan
 from ganexplain.models.critic import Critic
 from ganexplain.models.verdict import Verdict
+
+QUANTILES = torch.linspace(0, 1, 101, dtype=torch.float64)  # of the reals' logits, minimum and maximum included
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def region_totals(attribution: Attribution, labels: Tensor) -> Tensor:
 
 def describe(critic: Critic) -> dict[str, Any]:
     """What is known of a critic, JSON-able."""
-    known, reference = critic.calibration, critic.reference
+    known, reference, network = critic.calibration, critic.reference, critic.network
     return {
         "output": critic.kind,
         "polarity": critic.polarity,
@@ -94,6 +98,8 @@ def describe(critic: Critic) -> dict[str, Any]:
         "real_share": known.real_share if known else None,
         "reals": len(reference.images) if reference else 0,
         "real_logits": list(reference.range) if reference else None,
+        "real_quantiles": torch.quantile(reference.logits.double().cpu(), QUANTILES).tolist() if reference else None,
         "size": list(critic.preprocess.shape) if critic.preprocess.shape else None,
         "value_range": list(critic.preprocess.value_range),
+        "fingerprint": store.fingerprint(network.state_dict()) if isinstance(network, nn.Module) else None,
     }

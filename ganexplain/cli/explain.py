@@ -1,0 +1,191 @@
+"""``ganexplain explain``: why images were judged fake or real, as one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ganexplain.models.resolve import HELP
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganexplain.cli._explaining import Subject
+    from ganexplain.explanation import Explainer, Plan
+    from ganexplain.models.critic import Critic
+    from ganexplain.models.resolve import Model
+
+LONGEST = 512  # pixels of the longer side of an image whose judge declares no size
+SAMPLES = 16  # fresh fakes whose maps are compared
+OTHERS = 6  # images of one run that are enough to be one another's comparison
+
+
+def run(
+    model: str = typer.Argument(help=HELP),
+    images: list[Path] = typer.Argument(help="Image files, or folders of them."),  # noqa: B008
+    out: Path = typer.Option(Path("out/report"), help="Folder for the page, the JSON and the arrays."),  # noqa: B008
+    method: list[str] = typer.Option([], help="Attribution method, repeatable; the first one is quoted."),  # noqa: B008
+    baseline: str = typer.Option("", help="What a region is compared with: nearest_real, mean, blur or black."),
+    segments: Path = typer.Option(None, help="Picture of your own regions, one colour a region."),  # noqa: B008
+    n_segments: int = typer.Option(0, help="About how many regions are cut; 0 decides by the size."),
+    side: str = typer.Option("", help="Explain what speaks for fake or for real; default: the verdict."),
+    reals: Path = typer.Option(None, help="Folder of real images that the judge is to know."),  # noqa: B008
+    critic: str = typer.Option("judge", help="Which critic of a GAN: judge or discriminator."),
+    seed: int = typer.Option(0, help="Of everything that is drawn."),
+    max_evaluations: int = typer.Option(0, help="Per sampled method and image; 0 takes each method's default."),
+    batch_size: int = typer.Option(64, help="The largest batch that the model sees."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace an older report."),
+    quiet: bool = typer.Option(False, "--quiet", help="Print nothing but errors and JSON."),
+    as_json: bool = typer.Option(False, "--json", help="Print report.json instead of the verdicts."),
+) -> None:
+    """Explain why images were judged fake or real: verdict, regions, maps, and whether all that can be trusted."""
+    from ganexplain.cli._explaining import Job, Made, Talk, check, finish
+    from ganexplain.report import files
+
+    plan = _plan(method, baseline, n_segments, seed, max_evaluations, batch_size)
+    files.check_folder(out, overwrite=overwrite)
+    _check_side(side)
+    judge, others, found = _judge(model, critic, reals, seed)
+    subjects = read(judge, images)
+    explainers = _explainers(judge, plan, others, subjects, segments)
+    jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]
+    check(jobs)
+    told = {
+        "--reals": reals,
+        "--segments": segments,
+        "--side": side,
+        "--baseline": baseline,
+        "--n-segments": n_segments,
+    }
+    told |= {"--critic": critic if critic != "judge" else "", "--seed": seed, "--max-evaluations": max_evaluations}
+    made = Made(_name(model, found), _command(model, images, method, told))
+    finish(jobs, made, out, Talk(overwrite, quiet, as_json))
+
+
+def read(critic: Critic, paths: Sequence[Path]) -> list[Subject]:
+    """The images in the judge's size where it declares one, else in their own up to `LONGEST` pixels.
+
+    Raises:
+        FileNotFoundError: a path does not exist.
+        ValueError: an image cannot be read, or the judge cannot read it.
+    """
+    from ganexplain.cli._explaining import Subject
+    from ganexplain.data import images as reader
+    from ganexplain.models.preprocess import resized
+
+    files = reader.expand(paths)
+    names = [p.name if sum(q.name == p.name for q in files) == 1 else str(p) for p in files]
+    found = []
+    for name, path in zip(names, files, strict=True):
+        image = reader.read_image(path, channels=critic.preprocess.channels)
+        height, width = image.shape[-2:]
+        shape = critic.preprocess.shape
+        notes: tuple[str, ...] = ()
+        if shape is None and max(height, width) > LONGEST:
+            factor = LONGEST / max(height, width)
+            shape = max(1, round(height * factor)), max(1, round(width * factor))
+            notes = (
+                f"the image was shrunk from {width} x {height} to {shape[1]} x {shape[0]} pixels before it was judged",
+            )
+        elif shape is not None and abs(height / width - shape[0] / shape[1]) > 0.05 * shape[0] / shape[1]:
+            notes = (
+                f"the judge reads {shape[1]} x {shape[0]} pixels, so the image of {width} x {height} was stretched",
+            )
+        if shape is not None and shape != (height, width):
+            image = resized(image, shape, critic.preprocess.resize).clamp(-1, 1)  # bicubic overshoots
+        found.append(Subject(name, image, path, tuple(notes)))
+    return found
+
+
+def _plan(
+    methods: Sequence[str], baseline: str, n_segments: int, seed: int, max_evaluations: int, batch_size: int
+) -> Plan:
+    from ganexplain import checks
+    from ganexplain.attribution import BASELINES
+    from ganexplain.explanation import Plan
+
+    for value, option, least in (
+        (n_segments, "--n-segments", 0),
+        (max_evaluations, "--max-evaluations", 0),
+        (batch_size, "--batch-size", 1),
+    ):
+        if value < least:
+            raise ValueError(f"{option} must be at least {least}, got {value}")
+    names = tuple(dict.fromkeys(m.strip().lower().replace("-", "_") for m in methods))
+    base = baseline.strip().lower().replace("-", "_")
+    if base:
+        checks.one_of("baseline", base, BASELINES.names())
+    return Plan(
+        methods=names or Plan().methods,
+        baseline=base or None,
+        n_segments=n_segments or None,
+        seed=seed,
+        max_evaluations=max_evaluations or None,
+        batch_size=batch_size,
+    )
+
+
+def _check_side(side: str) -> None:
+    from ganexplain import checks
+
+    if side:
+        checks.side(side)
+
+
+def _judge(model: str, which: str, reals: Path | None, seed: int) -> tuple[Critic, Tensor | None, Model]:
+    """The critic, images to compare maps with, and the model itself."""
+    import torch
+
+    from ganexplain.data.images import read_folder
+    from ganexplain.models.gan import GAN
+    from ganexplain.models.resolve import critic_of, resolve
+
+    found = resolve(model)
+    critic = critic_of(found, which)
+    if reals is not None:
+        critic = critic.with_reference(
+            read_folder(reals, channels=critic.preprocess.channels, size=critic.preprocess.shape, limit=1000)
+        )
+    if not isinstance(found, GAN):
+        return critic, None, found
+    fresh = found.samples(SAMPLES, seed=seed + 1)
+    known = fresh[:0] if critic.reference is None else critic.reference.images[:SAMPLES].to(fresh)
+    return critic, torch.cat([known, fresh]), found
+
+
+def _explainers(
+    critic: Critic, plan: Plan, others: Tensor | None, subjects: Sequence[Subject], mask: Path | None
+) -> dict[tuple[int, ...], Explainer]:
+    """One explainer a size, which shares the maps of other images."""
+    import torch
+
+    from ganexplain.data.images import read_mask
+    from ganexplain.explanation import Explainer
+
+    found: dict[tuple[int, ...], Explainer] = {}
+    for shape in dict.fromkeys(tuple(s.image.shape[1:]) for s in subjects):
+        own = plan if mask is None else dataclasses.replace(plan, mask=read_mask(mask, (shape[1], shape[2])))
+        alike = [s.image for s in subjects if tuple(s.image.shape[1:]) == shape]
+        compared = others
+        if others is None and critic.reference is None and len(alike) >= OTHERS:
+            compared = torch.cat(alike)
+        found[shape] = Explainer(critic, own, others=compared)
+    return found
+
+
+def _name(model: str, found: Model) -> str:
+    """The model without its folder, which says nothing to a reader."""
+    return model if model.startswith("bundled:") else Path(model).name
+
+
+def _command(model: str, images: Sequence[Path], methods: Sequence[str], told: dict[str, Any]) -> str:
+    """The command that makes the same report again; where it is written to does not belong to it."""
+    words = ["ganexplain", "explain", model, *map(str, images)]
+    words += [w for m in methods for w in ("--method", m)]
+    words += [w for option, value in told.items() if value for w in (option, str(value))]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""What a person reads: one page, the same as JSON, and the arrays behind it."""

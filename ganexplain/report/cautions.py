@@ -1,0 +1,84 @@
+"""The headings, and what a reader is warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganexplain.report import words
+
+Facts = Mapping[str, Any]
+
+
+def title(entry: Facts) -> str:
+    """The heading of one explanation: a warning first where one is due, with the checks that failed."""
+    verdict_ = f"{entry['name']}: judged {words.judged(entry['verdict'])}"
+    if entry["word"] == "RELIABLE":
+        return verdict_
+    return f"{entry['word']} ({reason(entry)}) – {verdict_}"
+
+
+def reason(entry: Facts) -> str:
+    """Why an explanation is not called reliable."""
+    if entry["failed"]:
+        return f"failed: {', '.join(entry['failed'])}"
+    return "interrupted" if entry["interrupted"] else "not checked"
+
+
+def trust(entry: Facts) -> str:
+    """What the word in the title means for the reader."""
+    word, failed = entry["word"], " and ".join(entry["failed"])
+    if word == "RELIABLE":
+        return f"The explanation is RELIABLE by every check that could be run ({entry['summary']})."
+    if word == "NOT RELIABLE":
+        return (
+            f"The explanation is NOT RELIABLE: it failed the check of {failed}. The verdict stands as the judge gave "
+            "it, but do not use the maps and regions below as its reasons."
+        )
+    if entry["failed"]:
+        return f"CHECK the explanation before you rely on it: it failed the lesser check of {failed}."
+    return f"CHECK the explanation before you rely on it: it was {reason(entry)}, so not all checks were made."
+
+
+def page_title(entries: Sequence[Facts], planned: int, has_directions: bool) -> str:
+    """The title of the page."""
+    if not entries:
+        return "Latent directions" if has_directions else "Nothing was explained"
+    if len(entries) == 1:
+        text = title(entries[0])
+    else:
+        fakes = sum(e["verdict"]["fake"] and not e["verdict"]["unsure"] for e in entries)
+        unsure = sum(e["verdict"]["unsure"] for e in entries)
+        text = f"{fakes} of {len(entries)} images judged fake" + (f", {unsure} unsure" if unsure else "")
+        for word in ("NOT RELIABLE", "CHECK"):
+            if bad := [e for e in entries if e["word"] == word]:
+                failed = dict.fromkeys(f for e in bad for f in e["failed"])
+                why = f"; failed: {', '.join(failed)}" if failed else ""
+                text = f"{word} ({len(bad)} of {len(entries)} explanations{why}) – {text}"
+                break
+    return text + (f" (interrupted: {len(entries)} of {planned} images)" if planned > len(entries) else "")
+
+
+def caveats(entry: Facts) -> list[str]:
+    """What the reader must not conclude."""
+    critic, found = entry["critic"], entry["verdict"]
+    out = [
+        "This explains the judge, not the origin of the image: it shows what moved this model's verdict, not how the "
+        "image was made.",
+        "It is no forensic proof. One model's verdict, however well explained, is an indication; compression, resizing "
+        "and cropping can sway models of this kind.",
+        "It depends on the baseline: measured against another image, other regions can come out strongest.",
+    ]
+    if found["auc"] is not None:
+        counts = critic["auc_reals"], critic["auc_fakes"]
+        size = f", from {counts[0]:,} reals and {counts[1]:,} fakes" if all(counts) else ""
+        out.append(
+            f"The judge's AUC is {found['auc']:.3f}{size} of the kind it was made for. It says nothing of "
+            "images of other kinds, and a high AUC does not make the stated chance right."
+        )
+    if critic["slope"] is not None:
+        out.append(
+            f"The stated chance assumes that {words.percent(critic['real_share'])} of the images that one looks at are "
+            "real; where fakes are rarer or more common, it is another one."
+        )
+    return out

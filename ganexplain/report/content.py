@@ -1,0 +1,246 @@
+"""Everything that a report says, as plain JSON: the page is drawn from it and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganexplain import __version__, checks
+from ganexplain.attribution.attribution import SHARES_FROM, Attribution
+from ganexplain.evaluation.trust import FAIL, VITAL
+from ganexplain.explanation import Explanation, Plan
+from ganexplain.report import cautions, words
+from ganexplain.report.directions import Discovery
+from ganexplain.report.files import ARRAYS, KIND, safe_names
+
+VERSION = 1
+DIGITS = 7  # of a number; what is beyond is float32 rounding
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``report.json``."""
+    found: dict[str, Any] = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
+    return found
+
+
+def document(
+    explanations: Sequence[Explanation],
+    *,
+    model: str = "",
+    directions: Discovery | None = None,
+    command: str = "",
+    planned: int | None = None,
+) -> dict[str, Any]:
+    """What ``report.json`` holds."""
+    names = safe_names([e.name for e in explanations])
+    entries = [_entry(e, stem) for e, stem in zip(explanations, names, strict=True)]
+    wanted = max(planned or 0, len(entries))
+    made: dict[str, Any] = _plain(
+        {
+            "kind": KIND,
+            "schema": VERSION,
+            "version": __version__,
+            "title": cautions.page_title(entries, wanted, directions is not None),
+            "model": model,
+            "command": command,
+            "planned": wanted,
+            "explanations": entries,
+            "directions": None if directions is None else directions.to_json(),
+        }
+    )
+    return made
+
+
+def arrays(explanation: Explanation) -> dict[str, np.ndarray[Any, Any]]:
+    """What ``arrays/NAME.npz`` holds: image, baseline, regions, and per method values, totals and standard errors."""
+    first = explanation.primary
+    found = {"image": explanation.image[0], "baseline": first.origins[0], "regions": explanation.regions}
+    for name, attribution in explanation.attributions.items():
+        found[f"values_{name}"] = attribution.values[0]
+        found[f"totals_{name}"] = explanation.totals(name)
+        errors = _errors(attribution, explanation)
+        if errors is not None:
+            found[f"errors_{name}"] = errors
+    return {name: tensor.detach().cpu().numpy() for name, tensor in found.items()}
+
+
+def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
+    first, side = explanation.primary, explanation.side
+    critic = dict(explanation.critic)
+    verdict = _verdict(explanation)
+    regions = _regions(explanation)
+    trust = {name: _trust(t) for name, t in explanation.trusts.items()}
+    known = trust.get(first.method)
+    entry: dict[str, Any] = {
+        "name": explanation.name,
+        "arrays": f"{ARRAYS}/{stem}.npz",
+        "shape": list(explanation.image.shape[1:]),
+        "side": side,
+        "method": first.method,
+        "word": explanation.word,
+        "failed": [] if known is None else known["failed"],
+        "summary": "" if known is None else known["summary"],
+        "interrupted": explanation.interrupted,
+        "verdict": verdict,
+        "critic": critic,
+        "plan": _plan(explanation.plan),
+        "baseline": _baseline(first),
+        "regions": regions,
+        "attributions": {name: _attribution(a, explanation) for name, a in explanation.attributions.items()},
+        "trust": trust,
+        "notes": [words.sentence(note) for note in explanation.notes],
+    }
+    return entry | {
+        "title": cautions.title(entry),
+        "sentences": _sentences(entry, first),
+        "caveats": cautions.caveats(entry),
+    }
+
+
+def _sentences(entry: Mapping[str, Any], first: Attribution) -> dict[str, str]:
+    side, unit, found = entry["side"], first.unit, entry["verdict"]
+    values = [r["value"] for r in entry["regions"]]
+    whole = "the change from the baseline" if first.gap is not None else "the balance"
+    base = entry["baseline"]
+    return {
+        "verdict": words.verdict(found, entry["critic"]),
+        "trust": cautions.trust(entry),
+        "where": words.where(entry["regions"], side, unit, whole),
+        "against": words.against(entry["regions"], side, unit),
+        "balance": words.balance(sum(v for v in values if v > 0), sum(v for v in values if v < 0), side, unit),
+        "baseline": words.baseline(
+            base["name"], base["logit"], found["threshold"], found["fake"], entry["critic"]["unit"]
+        ),
+    }
+
+
+def _verdict(explanation: Explanation) -> dict[str, Any]:
+    verdict = explanation.verdict
+    logit = float(verdict.logit[0])
+    probability = None if verdict.probability is None else float(verdict.probability[0])
+    return {
+        "logit": logit,
+        "threshold": verdict.threshold,
+        "probability": probability,
+        "auc": verdict.auc,
+        "fake": bool(verdict.is_fake[0]),
+        "unsure": bool(verdict.unsure[0]),
+        "reals_below": reals_below(logit, explanation.critic.get("real_quantiles")),
+    }
+
+
+def reals_below(logit: float, quantiles: Sequence[float] | None) -> float | None:
+    """Share of the known reals whose logit is lower, from evenly spaced quantiles of theirs (first is the minimum).
+
+    >>> reals_below(0.5, [0.0, 1.0, 2.0]), reals_below(-1.0, [0.0, 1.0]), reals_below(9.0, [0.0, 1.0])
+    (0.25, 0.0, 1.0)
+    """
+    if not quantiles:
+        return None
+    if logit <= quantiles[0]:
+        return 0.0
+    return float(np.interp(logit, quantiles, np.linspace(0, 1, len(quantiles))))
+
+
+def _regions(explanation: Explanation) -> list[dict[str, Any]]:
+    """The regions, strongest first by the primary method."""
+    first, labels = explanation.primary, explanation.regions
+    totals = {name: explanation.totals(name).double().cpu() for name in explanation.attributions}
+    total, errors = totals[first.method], _errors(first, explanation)
+    net, gross = float(total.sum()), float(total.abs().sum())
+    shares = gross > 0 and abs(net) / gross >= SHARES_FROM
+    rows = []
+    for number, label in enumerate(total.abs().argsort(descending=True, stable=True).tolist(), 1):
+        place = _place(labels == label)
+        rows.append(
+            {
+                "number": number,
+                "label": label,
+                **place,
+                "value": float(total[label]),
+                "error": None if errors is None else float(errors[label]),
+                "share": float(total[label]) / net if shares else None,
+                "values": {name: float(t[label]) for name, t in totals.items()},
+            }
+        )
+    return rows
+
+
+def _place(inside: Tensor) -> dict[str, Any]:
+    rows, columns = (axis.double() for axis in torch.nonzero(inside, as_tuple=True))
+    height, width = inside.shape
+    row, column = float(rows.mean() + 0.5) / height, float(columns.mean() + 0.5) / width
+    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
+    surrounds = all(bool(side.any()) for side in sides)
+    return {
+        "position": words.position(row, column, surrounds),
+        "row": row,
+        "column": column,
+        "pixels": int(inside.sum()),
+    }
+
+
+def _errors(attribution: Attribution, explanation: Explanation) -> Tensor | None:
+    """(P,) standard errors of the regions, where the method's players are the regions."""
+    errors, count = attribution.error, int(explanation.regions.max()) + 1
+    return None if errors is None or attribution.domain != "region" else errors[0, :count]
+
+
+def _attribution(attribution: Attribution, explanation: Explanation) -> dict[str, Any]:
+    total = explanation.totals(attribution.method)
+
+    def one(tensor: Tensor | None) -> Any:
+        return None if tensor is None else tensor[0].item()
+
+    return {
+        "domain": attribution.domain,
+        "unit": attribution.unit,
+        "evaluations": int(attribution.evaluations[0]),
+        "change": float(attribution.change[0]),
+        "net": float(total.sum()),
+        "gross": float(total.abs().sum()),
+        "gap": one(attribution.gap),
+        "converged": one(attribution.converged),
+        "quality": one(attribution.quality),
+        "params": dict(attribution.params),
+    }
+
+
+def _baseline(attribution: Attribution) -> dict[str, Any]:
+    return {"name": attribution.baseline, "logit": float(attribution.origin_logit[0])}
+
+
+def _trust(trust: Any) -> dict[str, Any]:
+    failed = sorted((c.name for c in trust.checks if c.status == FAIL), key=lambda name: name not in VITAL)
+    rows = []
+    for check in trust.checks:
+        row = {"name": check.name, "status": check.status, "value": check.value, "threshold": check.threshold}
+        rows.append(row | {"measured": words.measured(row), "sentence": words.sentence(check.sentence)})
+    return {"word": trust.word, "failed": failed, "summary": trust.summary, "checks": rows}
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    base = plan.baseline
+    name = base if base is None or isinstance(base, str) else getattr(base, "name", "given")
+    rest = {k: v for k, v in vars(plan).items() if k not in ("baseline", "mask", "methods")}
+    return {**rest, "methods": list(plan.methods), "baseline": name, "mask": plan.mask is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Rounded to `DIGITS`; a number that is not finite is refused, since JSON has none."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool) or value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, float):
+        checks.finite(torch.tensor(value), "a number of the report")
+        return float(f"{value:.{DIGITS}g}")
+    return str(value)

@@ -1,0 +1,158 @@
+"""The report: one page that needs nothing else, the same as JSON, and the arrays behind it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ganexplain import __version__
+from ganexplain.explanation import Explanation
+from ganexplain.report import content, files, pictures
+from ganexplain.report.directions import Discovery
+
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "captum", "matplotlib")
+
+
+class Report:
+    """What is handed to the person whose image was judged.
+
+    Args:
+        explanations: one an image; those that are interrupted are marked.
+        model: what the judge is called.
+        directions: latent directions of the generator, shown after the images.
+        command: how to make this report again.
+        planned: how many images were to be explained, if more than there are.
+
+    The same explanations give the same bytes of page, JSON and arrays; what differs from run to run is in ``run.json``.
+    """
+
+    def __init__(
+        self,
+        explanations: Sequence[Explanation],
+        *,
+        model: str = "",
+        directions: Discovery | None = None,
+        command: str = "",
+        planned: int | None = None,
+    ) -> None:
+        self.explanations = tuple(explanations)
+        if not self.explanations and directions is None:
+            raise ValueError("a report needs at least one explanation, or directions")
+        self.model, self.directions, self.command, self.planned = model, directions, command, planned
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """What ``report.json`` holds; ``report/schema.json`` says what each field means."""
+        return content.document(
+            self.explanations,
+            model=self.model,
+            directions=self.directions,
+            command=self.command,
+            planned=self.planned,
+        )
+
+    def save(self, folder: str | Path, *, overwrite: bool = False, run: Mapping[str, Any] | None = None) -> Path:
+        """Write ``index.html``, ``report.json``, ``arrays/NAME.npz`` and ``run.json``: all of them, or nothing.
+
+        Args:
+            folder: a new or empty folder, or an older report if ``overwrite``.
+            overwrite: replace an older report. What is no report is never replaced.
+            run: what else to note in ``run.json``, such as seconds and paths.
+
+        Returns:
+            The path of the page.
+
+        Raises:
+            ValueError: the folder holds a report and ``overwrite`` is false, or something else.
+            PermissionError: it cannot be written.
+        """
+        files.check_folder(folder, overwrite=overwrite)
+        made = {files.PAGE: self.html().encode(), files.DATA: _json(self.document), files.RUN: _json(_run(run or {}))}
+        for explanation, entry in zip(self.explanations, self.document["explanations"], strict=True):
+            made[entry["arrays"]] = files.npz(content.arrays(explanation))
+        return files.write_folder(folder, made, overwrite=overwrite) / files.PAGE
+
+    def html(self) -> str:
+        """The page: no script, nothing loaded from elsewhere, every text escaped."""
+        return self._rendered("page.html")
+
+    def fragment(self) -> str:
+        """The explanations without the frame of a page, for a notebook."""
+        return self._rendered("fragment.html")
+
+    def _rendered(self, template: str) -> str:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        shown = {"doc": self.document, "pictures": self._pictures, "numbered": pictures.NUMBERED, **_filters()}
+        return environment.get_template(template).render(shown)
+
+    @cached_property
+    def _pictures(self) -> dict[str, Any]:
+        entries = self.document["explanations"]
+        drawn = [pictures.pictures(e, entry) for e, entry in zip(self.explanations, entries, strict=True)]
+        return {
+            "explanations": [{name: _inline(p) for name, p in row.items()} for row in drawn],
+            "mapped": [pictures.mapped(e) for e in self.explanations],
+            "thumbnails": [_uri(pictures.thumbnail(e.image[0])) for e in self.explanations],
+            "directions": None if self.directions is None else _inline(pictures.directions_picture(self.directions)),
+        }
+
+    def _repr_html_(self) -> str:
+        return self.fragment()
+
+    def __repr__(self) -> str:
+        return f"Report({self.document['title']!r})"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on; nothing of the machine."""
+    found = {"ganexplain": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _filters() -> dict[str, Any]:
+    from ganexplain.report import words
+
+    questions, order = words.QUESTIONS, list(words.QUESTIONS)
+    return {
+        "number": words.number,
+        "percent": words.percent,
+        "judged": words.judged,
+        "questions": questions,
+        "order": order,
+    }
+
+
+def _run(more: Mapping[str, Any]) -> dict[str, Any]:
+    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), **more}
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _inline(picture: pictures.Picture) -> dict[str, str]:
+    return {"src": _uri(picture.png), "alt": picture.alt}
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -1,0 +1,226 @@
+"""Sentences from numbers, for the person whose image was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganexplain.attribution.attribution import SHARES_FROM
+from ganexplain.models.verdict import POOR_AUC
+
+Facts = Mapping[str, Any]
+
+BASELINES = {
+    "nearest_real": "the most similar real image that is known",
+    "blur": "the same image with its details blurred away",
+    "mean": "the mean of the real images that are known",
+    "black": "a black image",
+}
+QUESTIONS = {
+    "completeness": "Do the values add up to the change?",
+    "convergence": "Was it computed long enough?",
+    "deletion": "Does the judge care about the regions in the order of the map?",
+    "agreement": "Does a method of another kind rank the regions alike?",
+    "randomisation": "Does the map depend on what the model has learned?",
+    "specificity": "Is the map about this image, and not about any image?",
+}
+NOISE = 2.0  # standard errors below which a region is not named
+NAMED = 3  # regions named in a sentence
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """A number as text: two decimals or three digits, a true minus.
+
+    >>> number(-3.4159), number(0.0004), number(12.345, signed=True), number(-0.0)
+    ('−3.42', '0.0004', '+12.3', '0.00')
+    """
+    size = abs(value)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2
+    text = f"{size:.{decimals}f}"
+    if 0 < size < 0.005:
+        text = f"{size:.1g}"
+    sign = "−" if value < 0 and float(text) else "+" if signed and float(text) else ""
+    return sign + text
+
+
+def percent(share: float) -> str:
+    """A share as per cent, never rounded to none or to all.
+
+    >>> percent(0.034), percent(0.0004), percent(0.9999), percent(1.0)
+    ('3 %', 'less than 1 %', 'more than 99 %', '100 %')
+    """
+    if 0 < share < 0.01:
+        return "less than 1 %"
+    if 0.99 < share < 1:
+        return "more than 99 %"
+    return f"{100 * share:.0f} %".replace("-", "−")
+
+
+def amount(value: float, unit: str) -> str:
+    """A signed contribution with its unit in the plural."""
+    return f"{number(value, signed=True)} {'logits' if unit.startswith('logit') else 'points'}"
+
+
+def judged(verdict: Facts) -> str:
+    """The verdict in capitals: FAKE, REAL, UNSURE (leans fake) or UNSURE (leans real)."""
+    side = "fake" if verdict["fake"] else "real"
+    return f"UNSURE (leans {side})" if verdict["unsure"] else side.upper()
+
+
+def verdict(found: Facts, critic: Facts) -> str:
+    """What was judged, how surely, and how good the judge is."""
+    head = f"Judged {judged(found)}."
+    return " ".join(filter(None, [head, _chance(found, critic), _among_reals(found, critic), _quality(found, critic)]))
+
+
+def _chance(found: Facts, critic: Facts) -> str:
+    unit, logit, threshold = critic["unit"], number(found["logit"]), number(found["threshold"])
+    if unit == "score":
+        return (
+            f"The judge gives the score {logit}; below {threshold} means fake. The score has no fixed scale and is no "
+            "chance: only a comparison with other images says how much it means."
+        )
+    measured = f"logit {logit}; below {threshold} means fake"
+    if found["probability"] is None:
+        return f"The judge gives the {measured}."
+    chance = percent(found["probability"])
+    if critic["slope"] is None:
+        return (
+            f"The judge puts the chance that this image is real at {chance} ({measured}); nobody has compared that "
+            "chance with known images."
+        )
+    return f"The judge puts the chance that this image is real at {chance} ({measured})."
+
+
+def _among_reals(found: Facts, critic: Facts) -> str:
+    share, count = found["reals_below"], critic["reals"]
+    if share is None or count < 20:
+        return ""
+    unit = critic["unit"]
+    if share == 0:
+        return f"None of the {count:,} known real images has so low a {unit}."
+    if share == 1:
+        return f"All {count:,} known real images have a lower {unit}."
+    return f"Of {count:,} known real images, {percent(share)} have a lower {unit}."
+
+
+def _quality(found: Facts, critic: Facts) -> str:
+    auc = found["auc"]
+    if auc is None:
+        return "How well the judge tells real from fake has not been measured."
+    often = "more than 99 times in 100" if auc >= 0.995 else f"{100 * auc:.0f} times in 100"
+    told = f"On held-out images it orders a real above a fake {often}"
+    if found["unsure"] and auc < POOR_AUC:
+        return f"{told}, where guessing would give 50: it can hardly tell them apart, so do not rely on its verdict."
+    if found["unsure"]:
+        return f"{told}; here the chance is too near one half for a verdict."
+    return f"{told}."
+
+
+def position(row: float, column: float, surrounds: bool) -> str:
+    """Where a region's centre (0 to 1, from the top and from the left) lies.
+
+    >>> position(0.9, 0.1, False), position(0.5, 0.5, False), position(0.5, 0.9, False), position(0.5, 0.5, True)
+    ('lower left', 'centre', 'right', 'surroundings')
+    """
+    if surrounds:
+        return "surroundings"
+    down = ("upper", "", "lower")[min(2, int(3 * row))]
+    across = ("left", "centre", "right")[min(2, int(3 * column))]
+    return f"{down} {across}".strip()
+
+
+def where(regions: Sequence[Facts], side: str, unit: str, whole: str) -> str:
+    """Which regions the verdict rests on, strongest first; ``whole`` says what the shares are of."""
+    told = [r for r in regions if r["value"] and abs(r["value"]) > NOISE * (r["error"] or 0.0)]
+    towards = [r for r in told if r["value"] > 0][:NAMED]
+    if not any(r["value"] for r in regions):
+        return "No region changes what the judge says: there is no evidence to show."
+    if not told:
+        return (
+            "No region stands out from the error of sampling: only more evaluations could say where the evidence lies."
+        )
+    if not towards:
+        return f"No region speaks for {side}."
+    details = [_detail(r, unit, "" if i else f" of {whole}") for i, r in enumerate(towards)]
+    first, *rest = (f"the {r['position']} ({d})" for r, d in zip(towards, details, strict=True))
+    text = f"What speaks for {side} lies most in {first}"
+    return f"{text}, then in {listed(rest)}." if rest else f"{text}."
+
+
+def against(regions: Sequence[Facts], side: str, unit: str) -> str:
+    """What speaks for the other side."""
+    other = "real" if side == "fake" else "fake"
+    told = [r for r in regions if r["value"] < 0 and abs(r["value"]) > NOISE * (r["error"] or 0.0)][:NAMED]
+    if not told:
+        return f"No region clearly speaks for {other}."
+    parts = listed([f"the {r['position']} ({_detail(r, unit)})" for r in told])
+    return f"For {other} {'speaks' if len(told) == 1 else 'speak'} {parts}."
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts as a phrase.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _detail(region: Facts, unit: str, whole: str | None = None) -> str:
+    text = f"region {region['number']}: {amount(region['value'], unit)}"
+    share = region["share"]
+    return text if whole is None or share is None or not 0 < share <= 1 else f"{text}, {percent(share)}{whole}"
+
+
+def balance(towards: float, away: float, side: str, unit: str) -> str:
+    """How much speaks for and against, and whether a share of the whole means anything."""
+    other = "real" if side == "fake" else "fake"
+    gross, net = towards - away, towards + away
+    if gross == 0:
+        return ""
+    text = f"All regions together: {amount(towards, unit)} for {side} and {number(-away, signed=True)} for {other}"
+    if abs(net) / gross < SHARES_FROM:
+        return f"{text}. The two nearly cancel, so a share of the difference would mean nothing and is not given."
+    return f"{text}, so the balance is {number(abs(net), signed=True)} for {side if net > 0 else other}."
+
+
+def baseline(name: str, logit: float, threshold: float, fake: bool, unit: str) -> str:
+    """What the values are measured against."""
+    what = BASELINES.get(name, "an image that was given for it")
+    side = "fake" if logit < threshold else "real"
+    text = (
+        f"Every value compares this image with a baseline: {what}, itself judged {side} ({unit} {number(logit)}). "
+        "A region's value says how the verdict moves when it shows this image instead of the baseline."
+    )
+    if (side == "fake") == fake:
+        text += f" Both are judged {side}: the map shows what sets them apart, not all that makes this image {side}."
+    return text
+
+
+def measured(check: Facts) -> str:
+    """The number of a check, with what it is compared with."""
+    value, limit, name = check["value"], check["threshold"], check["name"]
+    if value is None:
+        return ""
+    if name == "completeness":
+        gap = number(value) if value >= 0.005 else "below 0.01"
+        return f"gap {gap} (at most {number(limit)})"
+    if name == "convergence":
+        return f"{value:,.0f} evaluations" if limit is None else f"error {_share(value)} (at most {_share(limit)})"
+    if name == "deletion":
+        return f"beats {_share(value)} of random orders (above {_share(limit)})"
+    if name == "specificity":
+        return f"beats {_share(value)} of other images' maps (at least {_share(limit)})"
+    word = "above" if name == "agreement" else "below"
+    return f"rank correlation {number(value, signed=True)} ({word} {number(limit, signed=True)})"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}".removesuffix(".0") + " %"
+
+
+def sentence(text: str) -> str:
+    """A capital letter and a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
