@@ -51,7 +51,7 @@ class Critic(nn.Module):
         output: "logit" (before a sigmoid), "probability", "score" (hinge, least squares, Wasserstein, relativistic: no
             probability until calibrated), "classes" (logits, with ``real_class``), "class_probabilities", or a callable
             that picks the logit out of whatever the network returns.
-        polarity: "real" when a high output means real, "fake" when it means fake. Classes have none: see ``real_class``.
+        polarity: "real" when a high output means real, "fake" when it means fake. Classes have a ``real_class`` instead.
         pool: how a patch map is pooled ("mean", "max", "min", "logsumexp" or a cell (i, j)).
         real_class: the column that means real, where the output has several.
         preprocess: range, size, channels, mean and std that the network was trained on.
@@ -120,22 +120,23 @@ class Critic(nn.Module):
 
     def _settle_tail(self, x: Tensor) -> None:
         """Cut the tail if, on samples, putting it back after the cut gives the network's own output."""
-        cut = without_tail(self.network) if isinstance(self.network, nn.Module) else None
-        if cut is not None and self._is_tail(cut, x):
-            self.network, self.tail = cut, "cut"
-        else:
-            self.tail = "kept"
-
-    def _is_tail(self, cut: nn.Module, x: Tensor) -> bool:
+        self.tail = "kept"
+        if not isinstance(self.network, nn.Module):
+            return
         noise = tensors.normal(0, "tail", shape=tuple(x[:1].shape)).to(x)
         probes = torch.cat([x[:4], 0.3 * x[:4], noise, 0.1 * noise])
+        pieces = [probes[i : i + len(x)] for i in range(0, len(probes), len(x))]  # no batch above the caller's
+        for cut in without_tail(self.network):
+            if all(self._same_but_for_the_tail(cut, piece) for piece in pieces):
+                self.network, self.tail = cut, "cut"
+                return
+
+    def _same_but_for_the_tail(self, cut: nn.Module, piece: Tensor) -> bool:
         with torch.no_grad(), tensors.isolated():
-            pieces = [probes[i : i + len(x)] for i in range(0, len(probes), len(x))]  # no batch above the caller's
-            parts = [(self.network(piece.clone()), cut(piece.clone())) for piece in pieces]
-        if not all(isinstance(part, Tensor) for pair in parts for part in pair):
-            return False
-        whole, before = (torch.cat(side) for side in zip(*parts, strict=True))
-        if before.shape != whole.shape:
+            whole = self.network(piece.clone())
+        with torch.no_grad(), tensors.isolated():  # the same noise, where the network draws any
+            before = cut(piece.clone())
+        if not isinstance(whole, Tensor) or not isinstance(before, Tensor) or before.shape != whole.shape:
             return False
         classes = self.kind in ("classes", "class_probabilities")
         after = torch.softmax(before.flatten(1), 1).view_as(before) if classes else torch.sigmoid(before)
@@ -147,10 +148,9 @@ class Critic(nn.Module):
         logit = self.logits(images, batch_size=batch_size)
         known = self.calibration
         threshold = known.threshold if known else 0.0
+        probability = None if self.kind == "score" else torch.sigmoid(logit)
         if known:
             probability = torch.sigmoid(known.slope * (logit.double() - threshold)).to(logit.dtype)
-        else:
-            probability = None if self.kind == "score" else torch.sigmoid(logit)
         return Verdict(logit, threshold, probability, known.auc if known else None)
 
     def logits(self, images: Tensor, *, batch_size: int = 64) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,15 +56,15 @@ def _check(network: nn.Module) -> None:
             )
 
 
-def without_tail(network: nn.Module) -> nn.Module | None:
-    """A copy whose last sigmoid or softmax module is the identity; None where there is no such module.
+def without_tail(network: nn.Module) -> Iterator[nn.Module]:
+    """Copies in each of which one sigmoid or softmax module is the identity, the last registered first.
 
-    Whether that module really is the tail is for the caller to verify on samples.
+    Order of registration is not order of use: whether a module really is the tail is for the caller to verify on samples.
     """
-    tails = [name for name, m in network.named_modules() if isinstance(m, (nn.Sigmoid, nn.Softmax))]
-    if not tails or not tails[-1]:
-        return None
-    cut = copy.deepcopy(network)
-    parent, _, child = tails[-1].rpartition(".")
-    setattr(cut.get_submodule(parent), child, nn.Identity())
-    return cut
+    named = network.named_modules(remove_duplicate=False)  # one sigmoid may serve as gate and as tail, under two names
+    tails = [name for name, m in named if name and isinstance(m, (nn.Sigmoid, nn.Softmax))]
+    for name in reversed(tails):
+        cut = copy.deepcopy(network)
+        parent, _, child = name.rpartition(".")
+        setattr(cut.get_submodule(parent), child, nn.Identity())
+        yield cut
