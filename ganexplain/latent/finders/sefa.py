@@ -57,8 +57,8 @@ class SeFa(Finder):
         matrix, self.normalize_ = normalized(layer, self.normalize)
         self.spectrum_, rows = Spectrum.of(matrix)
         self.eigenvalues_ = self.spectrum_.values
-        k = min(self.n_directions, len(rows))
-        vectors = rows[:k].float()
+        vectors = rows[: self.n_directions].float()
+        k = len(vectors)
         tied = self.spectrum_.tied[:k]
         self._directions = Directions(
             vectors,
