@@ -20,7 +20,7 @@ BENCHES := $(filter-out bundled readme,$(patsubst benchmarks/%.py,%,$(filter-out
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
-	$(BIN)/ganexplain demo --out out/demo --overwrite
+	$(BIN)/ganexplain demo --out out/demo
 	@echo "The report is $(CURDIR)/out/demo/index.html"
 
 test: $(VENV)/.test
