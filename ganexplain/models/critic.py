@@ -120,8 +120,8 @@ class Critic(nn.Module):
 
     def _settle_tail(self, x: Tensor) -> None:
         """Cut the tail if, on samples, putting it back after the cut gives the network's own output."""
-        self.tail = "kept"
         if not isinstance(self.network, nn.Module):
+            self.tail = "kept"
             return
         noise = tensors.normal(0, "tail", shape=tuple(x[:1].shape)).to(x)
         probes = torch.cat([x[:4], 0.3 * x[:4], noise, 0.1 * noise])
@@ -130,6 +130,7 @@ class Critic(nn.Module):
             if all(self._same_but_for_the_tail(cut, piece) for piece in pieces):
                 self.network, self.tail = cut, "cut"
                 return
+        self.tail = "kept"  # last: a network that raises here is asked again at the next call
 
     def _same_but_for_the_tail(self, cut: nn.Module, piece: Tensor) -> bool:
         with torch.no_grad(), tensors.isolated():
