@@ -68,8 +68,11 @@ def finish(jobs: Sequence[Job], made: Made, out: Path, talk: Talk) -> None:
     found = explained(jobs, quiet=talk.quiet)
     interrupted = len(found) < len(jobs) or any(e.interrupted for e in found)
     directions = None
-    if made.directions is not None and not interrupted:
-        directions = made.directions()
+    try:
+        if made.directions is not None and not interrupted:
+            directions = made.directions()
+    except KeyboardInterrupt:
+        interrupted = True
     report = Report(
         found, model=made.model, directions=directions, command=made.command, planned=len(jobs) if interrupted else None
     )
