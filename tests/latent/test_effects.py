@@ -78,12 +78,31 @@ def test_an_even_critic_cancels_in_the_mean_alone() -> None:
 def test_chance_is_what_random_directions_do() -> None:
     generator = Linear()
     pull = nn.functional.normalize(generator.map.weight.T @ WEIGHT, dim=0)
-    # the steepest direction exceeds chance, one that the critic cannot see does not
+    # the steepest direction exceeds chance; one that the critic cannot see does not, nor one that it hardly sees
     blind = torch.linalg.svd(pull[None])[2][1]
-    directions = Directions(torch.stack([pull, blind]), torch.ones(2))
+    weak = nn.functional.normalize(blind + 0.1 * pull, dim=0)
+    directions = Directions(torch.stack([pull, blind, weak]), torch.ones(3))
     measured = effects(directions, generator, critic(), generator.sample(10))
-    assert measured.beyond_chance.tolist() == [True, False]
-    assert [row["beyond_chance"] for row in measured.table()] == [True, False]
+    assert float(measured.found.mean[2].abs() / measured.found.error[2]) > 100
+    assert measured.beyond_chance.tolist() == [True, False, False]
+    assert [row["beyond_chance"] for row in measured.table()] == [True, False, False]
+
+
+def test_what_the_codes_disagree_on_is_not_beyond_chance() -> None:
+    generator = Linear()
+    generator.map.bias.zero_()
+    even = Critic(lambda x: (x.flatten(1) @ WEIGHT.to(x)) ** 2)
+    codes = generator.sample(30)
+    pull = nn.functional.normalize(generator.map.weight.T @ WEIGHT, dim=0)
+    along = codes @ pull
+    disagreeing = torch.cat([codes[along > 0], -codes[along > 0][1:]])
+    nothing = Directions(torch.linalg.svd(pull[None])[2][1:2], torch.ones(1))
+    measured = effects(Directions(pull[None], torch.ones(1)), generator, even, disagreeing, control=nothing)
+    assert measured.chance < 1e-6 < float(measured.found.mean.abs())  # so that the standard error alone decides
+    assert measured.beyond_chance.tolist() == [False]
+    assert effects(
+        Directions(pull[None], torch.ones(1)), generator, even, codes[along > 0], control=nothing
+    ).beyond_chance.tolist() == [True]
 
 
 def test_random_directions_have_the_same_step_and_cover_the_sphere() -> None:
