@@ -141,7 +141,7 @@ def check(jobs: Sequence[Job]) -> None:
         labels = segments(image, explainer.plan.n_segments) if mask is None else mask
         if (count := len(torch.unique(labels))) < FEWEST:
             raise ValueError(
-                f"{name} has {count} regions, and at least {FEWEST} are needed to compare them; ask for more"
+                f"{name} has too few regions ({count}): at least {FEWEST} are needed to compare them; ask for more"
             )
         explainer.planned(image)  # makes the methods, which refuse settings that they cannot take
 

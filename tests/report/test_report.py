@@ -34,7 +34,8 @@ def with_failure(*names: str):
     one = explanation()
     known = one.trusts[one.primary.method]
     failed = tuple(
-        dataclasses.replace(c, status="fail" if c.name in names else "pass", value=0.5, threshold=0.9) for c in known.checks
+        dataclasses.replace(c, status="fail" if c.name in names else "pass", value=0.5, threshold=0.9)
+        for c in known.checks
     )
     return dataclasses.replace(one, trusts={**one.trusts, one.primary.method: Trust(failed)})
 
@@ -111,7 +112,9 @@ def test_the_page_shows_the_numbers_of_the_json(saved: Path) -> None:
             for check in trust["checks"]:
                 assert check["sentence"] in page.words
                 assert check["status"] == "not applicable" or check["measured"] in page.words
-        probability = 1 / (1 + np.exp(-entry["critic"]["slope"] * (entry["verdict"]["logit"] - entry["verdict"]["threshold"])))
+        probability = 1 / (
+            1 + np.exp(-entry["critic"]["slope"] * (entry["verdict"]["logit"] - entry["verdict"]["threshold"]))
+        )
         assert entry["verdict"]["probability"] == pytest.approx(probability, rel=1e-5)
         assert words.percent(probability) in entry["sentences"]["verdict"]
     assert "--" not in re.sub(r"--\w", "", page.words)
@@ -155,7 +158,12 @@ def test_every_picture_is_a_png_with_a_text(saved: Path) -> None:
 
 
 def test_hostile_names_are_text_and_stay_inside(tmp_path: Path) -> None:
-    hostile = [explanation(HOSTILE), explanation("../../x.png"), explanation("{{ 7*7 }}"), explanation("a\x00b/../c.png")]
+    hostile = [
+        explanation(HOSTILE),
+        explanation("../../x.png"),
+        explanation("{{ 7*7 }}"),
+        explanation("a\x00b/../c.png"),
+    ]
     folder = tmp_path / "in" / "report"
     html = Report(hostile, model=HOSTILE, command=HOSTILE).save(folder).read_text()
     page = Page(html)

@@ -16,15 +16,17 @@ def found(**changes: Any) -> dict[str, Any]:
     return {**base, "reals_below": 0.0, **changes}
 
 
-def region(number: int, value: float, position: str = "centre", error: float = 0.1, share: float | None = None) -> dict[str, Any]:
+def region(
+    number: int, value: float, position: str = "centre", error: float = 0.1, share: float | None = None
+) -> dict[str, Any]:
     return {"number": number, "value": value, "position": position, "error": error, "share": share}
 
 
 def test_the_verdict_comes_first() -> None:
     assert words.verdict(found(), CRITIC) == (
         "Judged FAKE. The judge puts the chance that this image is real at 3 % (logit −3.40; below 0.20 means fake). "
-        "None of the 500 known real images has so low a logit. On held-out images it orders a real above a fake 98 times "
-        "in 100."
+        "None of the 500 known real images has so low a logit. On held-out images it orders a real above a fake "
+        "98 times in 100."
     )
 
 
@@ -51,8 +53,8 @@ def test_what_is_not_known_is_not_claimed(changes: dict, critic: dict, said: str
 def test_where_names_the_strongest_and_leaves_noise_out() -> None:
     rows = [region(1, 1.2, "lower left", share=0.34), region(2, -0.9, "right"), region(3, 0.8), region(4, 0.15, "left")]
     assert words.where(rows, "fake", "logit", "the change") == (
-        "What speaks for fake lies most in the lower left (region 1: +1.20 logits, 34 % of the change), then in the centre "
-        "(region 3: +0.80 logits)."
+        "What speaks for fake lies most in the lower left (region 1: +1.20 logits, 34 % of the change), then in "
+        "the centre (region 3: +0.80 logits)."
     )
     assert words.against(rows, "fake", "logit") == "For real speaks the right (region 2: −0.90 logits)."
     assert "points" in words.where(rows, "fake", "score", "the change")
@@ -67,7 +69,9 @@ def test_where_nothing_is_found_it_says_so() -> None:
 
 def test_shares_mean_nothing_below_a_tenth() -> None:
     assert "would mean nothing" in words.balance(1.0, -0.9, "fake", "logit")
-    assert words.balance(2.0, -0.5, "fake", "logit").endswith("+2.00 logits for fake and +0.50 for real, so the balance is +1.50 for fake.")
+    assert words.balance(2.0, -0.5, "fake", "logit").endswith(
+        "+2.00 logits for fake and +0.50 for real, so the balance is +1.50 for fake."
+    )
     assert words.balance(0.5, -2.0, "fake", "logit").endswith("the balance is +1.50 for real.")
     assert words.balance(0.0, 0.0, "fake", "logit") == ""
 
@@ -77,7 +81,9 @@ def test_the_baseline_says_when_both_are_judged_alike() -> None:
     assert "Both" not in words.baseline("nearest_real", 1.0, 0.0, True, "logit")
 
 
-@pytest.mark.parametrize(("row", "column", "said"), [(0.1, 0.5, "upper centre"), (0.99, 0.99, "lower right"), (0.5, 0.1, "left")])
+@pytest.mark.parametrize(
+    ("row", "column", "said"), [(0.1, 0.5, "upper centre"), (0.99, 0.99, "lower right"), (0.5, 0.1, "left")]
+)
 def test_positions(row: float, column: float, said: str) -> None:
     assert words.position(row, column, False) == said
 
