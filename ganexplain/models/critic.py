@@ -51,7 +51,7 @@ class Critic(nn.Module):
         output: "logit" (before a sigmoid), "probability", "score" (hinge, least squares, Wasserstein, relativistic: no
             probability until calibrated), "classes" (logits, with ``real_class``), "class_probabilities", or a callable
             that picks the logit out of whatever the network returns.
-        polarity: "real" when a high output means real, "fake" when it means fake. Classes have a ``real_class`` instead.
+        polarity: "real" when a high output means real, "fake" when it means fake; classes have ``real_class`` instead.
         pool: how a patch map is pooled ("mean", "max", "min", "logsumexp" or a cell (i, j)).
         real_class: the column that means real, where the output has several.
         preprocess: range, size, channels, mean and std that the network was trained on.
@@ -162,7 +162,7 @@ class Critic(nn.Module):
     def calibrate(self, real: Tensor, fake: Tensor, *, real_share: float = 0.5, seed: int = 0) -> Critic:
         """A critic that knows threshold, probability and AUC, from images that it was not trained on.
 
-        One half of each kind fits threshold and slope (logistic regression on the logit), the other half measures the AUC.
+        One half of each kind fits threshold and slope (logistic regression on the logit), the other half gives the AUC.
 
         Args:
             real: (R, C, H, W) in [-1, 1], at least 20.
@@ -188,7 +188,7 @@ class Critic(nn.Module):
         return self._variant(calibration=calibration)
 
     def with_preprocess(self, preprocess: Preprocess) -> Critic:
-        """The same critic that reads images in another way; calibration and reference, measured the old way, are left out."""
+        """The same critic that reads images in another way, without calibration and reference, which no longer hold."""
         return self._variant(preprocess=preprocess, calibration=None, reference=None)
 
     def with_reference(self, reals: Tensor) -> Critic:
@@ -199,12 +199,12 @@ class Critic(nn.Module):
     def _variant(self, **changes: Any) -> Critic:
         twin = copy.copy(self)
         twin.__dict__ = {**self.__dict__, **changes}
-        twin._modules = dict(self._modules)  # else the two would share the dictionary, and a later cut of one would show in both
+        twin._modules = dict(self._modules)  # a shared dictionary would show a later cut of one in both
         return twin
 
     @property
     def unit(self) -> str:
-        """ "logit", or "score" for a critic whose output is defined only up to scale or constant."""
+        """The word "logit", or "score" for a critic whose output is defined only up to scale or constant."""
         return "score" if self.kind == "score" and self.calibration is None else "logit"
 
 
@@ -226,7 +226,8 @@ def platt(real: Tensor, fake: Tensor, real_share: float = 0.5) -> tuple[float, f
     logit = torch.cat([real, fake]).double()
     centre, spread = float(logit.mean()), max(float(logit.std()), 1e-12)
     target = np.r_[np.ones(len(real)), np.zeros(len(fake))]
-    weight = np.r_[np.full(len(real), real_share / len(real)), np.full(len(fake), (1 - real_share) / len(fake))] * len(target)
+    shares = np.full(len(real), real_share / len(real)), np.full(len(fake), (1 - real_share) / len(fake))
+    weight = np.concatenate(shares) * len(target)
     scaled = ((logit - centre) / spread).numpy()[:, None]
     fit = LogisticRegression(C=100.0, tol=1e-8, max_iter=1000).fit(scaled, target, sample_weight=weight)
     a, b = float(fit.coef_[0, 0]), float(fit.intercept_[0])

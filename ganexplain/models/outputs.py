@@ -33,8 +33,8 @@ def logit_of(probability: Tensor) -> Tensor:
     saturated = int(((probability == 0) | (probability == 1)).sum())
     if saturated:
         raise ValueError(
-            f"the model's probability saturates at 0 or 1 for {saturated} of {len(probability)} images, so its logit is lost; "
-            "return the value before the sigmoid and say output='logit'"
+            f"the model's probability saturates at 0 or 1 for {saturated} of {len(probability)} images, so the logit "
+            "is lost; return the value before the sigmoid and say output='logit'"
         )
     return torch.logit(probability)
 
@@ -50,7 +50,9 @@ def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str)
         polarity: "real" when a high output means real, "fake" when it means fake.
     """
     if not isinstance(raw, Tensor):
-        raise TypeError(f"the model must return a tensor, got {type(raw).__name__}; say output=lambda out: out[0], or the like")
+        raise TypeError(
+            f"the model must return a tensor, got {type(raw).__name__}; say output=lambda out: out[0], or the like"
+        )
     if kind in ("classes", "class_probabilities"):
         return _classes(raw, kind, real_class)
     flat = pooled(raw, pool)
@@ -70,7 +72,8 @@ def pooled(raw: Tensor, pool: Pool) -> Tensor:
         )
     if pool is None:
         raise ValueError(
-            f"the model returns a patch map {tuple(raw.shape)}; say how it is pooled: pool='mean', another of {POOLS}, or a cell (i, j)"
+            f"the model returns a patch map {tuple(raw.shape)}; say how it is pooled: pool='mean', another of "
+            f"{POOLS}, or a cell (i, j)"
         )
     if isinstance(pool, tuple):
         return raw[:, 0, pool[0], pool[1]]
@@ -84,7 +87,9 @@ def pooled(raw: Tensor, pool: Pool) -> Tensor:
 
 def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
     if raw.numel() != raw.shape[0] * raw.shape[1] or raw.shape[1] < 2:
-        raise ValueError(f"output={kind!r} needs two or more numbers an image (N, K), got {tuple(raw.shape)}; say output='logit'")
+        raise ValueError(
+            f"output={kind!r} needs two or more numbers an image (N, K), got {tuple(raw.shape)}; say output='logit'"
+        )
     z = raw.reshape(raw.shape[0], -1)
     if not 0 <= real_class < z.shape[1]:
         raise ValueError(f"real_class must be 0 to {z.shape[1] - 1}, got {real_class}")
@@ -92,7 +97,9 @@ def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
         return logit_of(z[:, real_class])
     sums_to_one = bool(((z.detach() >= 0).all(1) & ((z.detach().sum(1) - 1).abs() < 1e-4)).all())
     if sums_to_one:
-        raise ValueError("output='classes' needs logits, got rows that sum to one (a softmax); say output='class_probabilities'")
+        raise ValueError(
+            "output='classes' needs logits, got rows that sum to one (a softmax); say output='class_probabilities'"
+        )
     others = torch.cat([z[:, :real_class], z[:, real_class + 1 :]], 1)
     return z[:, real_class] - others.logsumexp(1)
 

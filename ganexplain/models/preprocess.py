@@ -23,7 +23,7 @@ class Preprocess:
         resize: "bilinear" and "bicubic" smooth when shrinking, as PIL does; "bilinear-aliased" does not; or "nearest".
         mean: per channel, in units of ``value_range``.
         std: per channel, in units of ``value_range``.
-        channels: number that the network reads; grey is repeated to colour, colour weighted to grey. None takes what comes.
+        channels: number that the network reads; grey is repeated, colour weighted to grey. None takes what comes.
     """
 
     value_range: tuple[float, float] = (-1.0, 1.0)

@@ -1,4 +1,4 @@
-"""A private copy of somebody's network: frozen, in eval mode, without in-place activations; the original is never touched."""
+"""A private copy of somebody's network: frozen, in eval mode, nothing in place; the original is never touched."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 def private_copy(network: nn.Module) -> nn.Module:
     """A frozen eval copy that shares nothing with ``network``.
 
-    Old-style spectral norm keeps a non-leaf ``weight`` attribute after a forward in train mode, which ``deepcopy`` refuses;
-    such tensors are handed to it as detached clones.
+    Old-style spectral norm keeps a non-leaf ``weight`` attribute after a forward in train mode, which ``deepcopy``
+    refuses; such tensors are handed to it as detached clones.
 
     Raises:
-        ValueError: a parameter or buffer is not finite, or a BatchNorm has no running statistics, so that the value of an
-            image would depend on its neighbours in the batch.
+        ValueError: a parameter or buffer is not finite, or a BatchNorm has no running statistics, so that the value of
+            an image would depend on its neighbours in the batch.
     """
     memo: dict[int, Any] = {}
     for module in network.modules():
@@ -37,7 +37,7 @@ def private_copy(network: nn.Module) -> nn.Module:
 
 
 def in_training(network: nn.Module) -> tuple[str, ...]:
-    """Names of the layers in train mode that work otherwise than in eval mode: normalisation by the batch, and dropout."""
+    """Names of the layers in train mode that work otherwise than in eval mode: BatchNorm and dropout."""
     kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     return tuple(name or "itself" for name, m in network.named_modules() if m.training and isinstance(m, kinds))
 
@@ -47,19 +47,21 @@ def _check(network: nn.Module) -> None:
     for name, value in state:
         if value.is_floating_point() and not torch.isfinite(value).all():
             bad = int((~torch.isfinite(value)).sum())
-            raise ValueError(f"the weights must be finite, got {bad} NaN or infinite values in {name!r}; load an earlier checkpoint")
+            raise ValueError(
+                f"the weights must be finite, got {bad} NaN or infinite values in {name!r}; load an earlier checkpoint"
+            )
     for name, module in network.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             raise ValueError(
-                f"the BatchNorm layer {name!r} has no running statistics, so an image's value would depend on the others "
-                "in its batch; rebuild it with track_running_stats=True and let it see real images once"
+                f"the BatchNorm layer {name!r} has no running statistics, so an image's value would depend on the "
+                "others in its batch; rebuild it with track_running_stats=True and let it see real images once"
             )
 
 
 def without_tail(network: nn.Module) -> Iterator[nn.Module]:
     """Copies in each of which one sigmoid or softmax module is the identity, the last registered first.
 
-    Order of registration is not order of use: whether a module really is the tail is for the caller to verify on samples.
+    Order of registration is not order of use: whether a module is the tail is for the caller to verify on samples.
     """
     named = network.named_modules(remove_duplicate=False)  # one sigmoid may serve as gate and as tail, under two names
     tails = [name for name, m in named if name and isinstance(m, (nn.Sigmoid, nn.Softmax))]

@@ -20,7 +20,7 @@ class Calibration:
     Attributes:
         threshold: logit at which the calibrated probability of "real" is one half.
         slope: probability = sigmoid(slope * (logit - threshold)) (Platt scaling).
-        auc: P(logit of a real > logit of a fake), on images used for neither training nor the fit of threshold and slope.
+        auc: P(logit of a real > logit of a fake), on images used neither for training nor for threshold and slope.
         real_share: share of reals that the probability assumes.
         n_real: number of held-out reals behind ``auc``.
         n_fake: number of fakes behind ``auc``.

@@ -357,7 +357,7 @@ def test_to_images_refuses(value, error, message):
 
 
 def test_read_mask_numbers_colours_by_first_appearance(tmp_path):
-    colours = np.array([[200, 0, 0], [0, 0, 0], [255, 255, 255]], np.uint8)
+    colours = np.array([[255, 255, 255], [0, 0, 0], [200, 0, 0]], np.uint8)  # in sorted order 2, 0, 1
     labels = np.array([[0, 0, 1], [2, 1, 1]])
     Image.fromarray(colours[labels]).save(tmp_path / "a.png")
     assert read_mask(tmp_path / "a.png", (2, 3)).tolist() == labels.tolist()
