@@ -134,3 +134,9 @@ def test_what_does_not_fit_is_refused() -> None:
         strips(panels(1, 2, 1, 8), (0, 1), ["a"], captions=[["x"]])
     with pytest.raises(ValueError, match="1, 3 or 4 channels"):
         strips(panels(1, 1, 2, 8), (0,), ["a"])
+
+
+def test_small_print_wraps_and_does_not_widen_the_figure() -> None:
+    plain, noted = (strips(panels(1, 5, 1, 28), range(-2, 3), ["a"], note=note) for note in ("", "some words " * 40))
+    assert noted.get_size_inches()[0] == pytest.approx(plain.get_size_inches()[0], rel=0.03)
+    assert noted.get_size_inches()[1] > plain.get_size_inches()[1]
