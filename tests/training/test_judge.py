@@ -77,3 +77,20 @@ def test_a_judge_that_is_not_finite_ends_at_once(run: Any) -> None:
         run.gan.discriminator.head.bias.fill_(float("inf"))
     with pytest.raises(DivergedError, match="judge's loss at step 1"):
         list(train_judge(run.gan, run.images, run.config))
+
+
+def test_a_critic_that_knows_nothing_is_unsure_and_no_error(run: Any) -> None:
+    with torch.no_grad():
+        run.gan.discriminator.head.weight.neg_()  # now fakes score higher
+    reals = run.data.images[run.split.held_out]
+    facts = calibrate(run.gan, reals)
+    assert facts["discriminator"]["auc"] < 0.5
+    assert run.gan.calibrations["discriminator"].slope == 0
+    verdict = run.gan.critic("discriminator").judge(tensors.from_uint8(reals))
+    assert verdict.unsure.all()
+    assert (verdict.probability == 0.5).all()
+
+
+def test_other_faults_of_a_critic_are_not_taken_for_ignorance(run: Any) -> None:
+    with pytest.raises(ValueError, match="at least 20 reals"):
+        calibrate(run.gan, run.data.images[:5])
