@@ -383,7 +383,8 @@ def test_the_interval_mirrors_and_stays_inside():
 def test_the_gain_and_its_error_agree_with_the_bootstrap():
     draw = tensors.rng(0, "gain")
     real, fake = draw.normal(1, 1, (60, 1)), draw.normal(0, 1, (50, 1))
-    before = torch.from_numpy((real + draw.normal(0, 1, (60, 1)))[:, 0]), torch.from_numpy(fake[:, 0])
+    noisy = real + draw.normal(0, 1, (60, 1)), fake + draw.normal(0, 1, (50, 1))
+    before = torch.from_numpy(noisy[0][:, 0]), torch.from_numpy(noisy[1][:, 0])
     after = torch.from_numpy(real[:, 0]), torch.from_numpy(fake[:, 0])
     value, error = gain(before, after)
     assert value == pytest.approx(auc(*after) - auc(*before))

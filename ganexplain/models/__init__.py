@@ -1,0 +1,1 @@
+"""What a GAN is: generators, critics and verdicts; architectures in families."""
