@@ -67,11 +67,6 @@ class Explanation:
         found = self.primary if method is None else self.attributions[method]
         return region_totals(found, self.regions)
 
-    def _repr_html_(self) -> str:
-        from ganexplain.report.report import Report
-
-        return Report([self]).fragment()
-
     def __repr__(self) -> str:
         judged = "fake" if bool(self.verdict.is_fake[0]) else "real"
         return f"Explanation({self.name!r} judged {judged}, logit {float(self.verdict.logit[0]):.2f}, {self.word})"

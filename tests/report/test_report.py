@@ -307,7 +307,7 @@ def test_a_folder_is_refused_before_work(tmp_path: Path) -> None:
 
 
 def test_a_notebook_gets_the_explanation_without_a_frame() -> None:
-    html = explanation()._repr_html_()
+    html = Report([explanation()])._repr_html_()
     assert "<html" not in html
     assert "<body" not in html
     assert Page(html).open == []

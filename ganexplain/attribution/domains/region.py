@@ -11,7 +11,7 @@ from ganexplain.attribution.chart import BaselineLike, Chart
 from ganexplain.attribution.domains._images import image_chart
 from ganexplain.models.critic import Critic
 
-__all__ = ["Region", "segments"]
+__all__ = ["Region"]
 
 
 class Region:
