@@ -221,7 +221,8 @@ def _trust(trust: Any) -> dict[str, Any]:
     rows = []
     for check in trust.checks:
         row = {"name": check.name, "status": check.status, "value": check.value, "threshold": check.threshold}
-        rows.append(row | {"measured": words.measured(row), "sentence": words.sentence(check.sentence)})
+        told = words.sentence(check.sentence.replace("_", " "))  # names of methods as they are read
+        rows.append(row | {"measured": words.measured(row), "sentence": told})
     return {"word": trust.word, "failed": failed, "summary": trust.summary, "checks": rows}
 
 
