@@ -95,7 +95,7 @@ def test_same_input_same_bytes_whatever_the_users_settings_are() -> None:
     before = dict(matplotlib.rcParams)
     plain = style.png(strips(panels(1, 3, 1, 8), (-1, 0, 1), ["a"], title="t"))
     assert dict(matplotlib.rcParams) == before
-    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 20, "image.cmap": "jet"}):
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "image.origin": "lower", "savefig.dpi": 20}):
         assert style.png(strips(panels(1, 3, 1, 8), (-1, 0, 1), ["a"], title="t")) == plain
     assert b"Software" not in plain
 
