@@ -20,7 +20,7 @@ from ganexplain.models.gan import GAN
 from ganexplain.models.verdict import Calibration
 from ganexplain.training import losses
 from ganexplain.training.config import Config
-from ganexplain.training.loop import DivergedError
+from ganexplain.training.loop import DivergedError, laid_out
 from ganexplain.training.penalties import squared_slope
 from ganexplain.training.sampler import Sampler
 
@@ -63,6 +63,7 @@ def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch
         return
     generator = gan.generator.to(device).eval().requires_grad_(False)
     judge = copy.deepcopy(gan.discriminator).to(device).train().requires_grad_(True)
+    laid_out(judge, torch.channels_last)
     optimiser = torch.optim.Adam(judge.parameters(), lr=options.lr, betas=(0.0, 0.99))
     sampler = Sampler(len(images), options.batch, seed)
     gan.judge, gan.kinds = judge, {**gan.kinds, "judge": "logit"}
@@ -88,7 +89,7 @@ def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch
             right = 0.5 * ((logits[0] > 0).float().mean() + (logits[1] < 0).float().mean())
             yield JudgeStep(number, float(loss.detach()), float(right), float(slope.detach()))
     finally:
-        judge.eval().requires_grad_(False)
+        laid_out(judge, torch.contiguous_format).eval().requires_grad_(False)
 
 
 def _cosine(lr: float, number: int, steps: int) -> float:

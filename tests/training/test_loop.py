@@ -185,3 +185,29 @@ def test_images_that_do_not_fit_are_refused(digits: Tensor) -> None:
         train(gan, digits.float(), config)
     with pytest.raises(ValueError, match=r"\(N, 1, 8, 8\)"):
         train(gan, digits[:, :, :4], config)
+
+
+def test_a_gradient_that_is_not_finite_takes_no_step() -> None:
+    from ganexplain.training.loop import _stepped
+
+    network = nn.Linear(2, 1)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
+    before = network.weight.detach().clone()
+    for bad in (math.nan, math.inf):
+        network.weight.grad, network.bias.grad = torch.tensor([[1.0, bad]]), torch.ones(1)
+        assert not _stepped(optimiser, network)
+        assert torch.equal(network.weight, before)
+        assert not optimiser.state
+    network.weight.grad, network.bias.grad = torch.ones(1, 2), torch.ones(1)
+    assert _stepped(optimiser, network)
+    assert not torch.equal(network.weight, before)
+
+
+def test_every_step_and_either_player_draws_noise_of_its_own(digits: Tensor) -> None:
+    from ganexplain.training.loop import _Trainer
+
+    gan, config = small()
+    trainer = _Trainer(gan, digits, config, torch.device("cpu"))
+    drawn = [trainer.noise("d", 1), trainer.noise("d", 2), trainer.noise("g", 1)]
+    assert torch.equal(trainer.noise("d", 1), drawn[0])
+    assert not any(torch.equal(drawn[i], drawn[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
