@@ -158,7 +158,7 @@ def specificity(total: Tensor, others: list[Tensor] | None, orders: Orders | Non
     if orders is None:
         return Check("specificity", NONE, None, SPECIFIC, FEW)
     own = orders.score(total)
-    scores = torch.tensor([orders.score(other) for other in others])
+    scores = torch.tensor([orders.score(other) for other in others], dtype=torch.float64)
     share = float((scores < own).double().mean() + 0.5 * (scores == own).double().mean())
     sentence = f"the map explains this image better than {share:.0%} of the maps of {len(others)} other images do"
     return Check("specificity", _status(share >= SPECIFIC), share, SPECIFIC, sentence)
