@@ -29,7 +29,7 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def rng(seed: int, *keys: int | str) -> np.random.Generator:
-    """A stream of its own for every (seed, keys): it does not depend on what was drawn elsewhere or on any global state.
+    """A stream of its own for every (seed, keys), whatever was drawn elsewhere and whatever the global state.
 
     >>> bool(rng(0, "noise").integers(9) == rng(0, "noise").integers(9))
     True

@@ -1,4 +1,4 @@
-"""A trained GAN as one thing: generator, discriminator, judge, what their logits mean, and a card of how it was made."""
+"""A trained GAN as one thing: generator, discriminator, judge, what their logits mean, and how it was made."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class GAN:
         if network is None:
             raise ValueError("this GAN has no judge yet")
         reads = Preprocess(size=self.generator.resolution, channels=self.generator.channels)
-        critic = Critic(network, output=self.kinds[name], preprocess=reads).with_calibration(self.calibrations.get(name))
+        critic = Critic(network, output=self.kinds[name], preprocess=reads)
+        critic = critic.with_calibration(self.calibrations.get(name))
         return critic if self.reals is None else critic.with_reference(tensors.from_uint8(self.reals))
 
     def save(self, path: str | Path) -> Path:
@@ -105,7 +106,10 @@ class GAN:
         if metadata.get("kind") != "gan":
             raise ValueError(f"{path} holds {metadata.get('kind')!r}, expected a GAN")
         if metadata.get("schema", 0) > SCHEMA:
-            raise ValueError(f"{path} was written by a newer version (schema {metadata['schema']}, this reads {SCHEMA}); upgrade ganexplain")
+            raise ValueError(
+                f"{path} was written by a newer version (schema {metadata['schema']}, this reads {SCHEMA}); "
+                "upgrade ganexplain"
+            )
         if store.fingerprint(state) != metadata["fingerprint"]:
             raise ValueError(f"{path} is damaged: its weights do not match their fingerprint; copy it again")
         gan = cls.build(metadata["family"], **metadata["architecture"])
@@ -150,4 +154,3 @@ def bundled(name: str) -> GAN:
     folder = Path(__file__).parent / "bundled"
     names = sorted(p.stem for p in folder.glob("*.safetensors"))
     return GAN.load(folder / f"{checks.one_of('bundled GAN', name, names)}.safetensors")
-

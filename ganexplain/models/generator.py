@@ -30,7 +30,7 @@ class FirstLayer:
 
 
 class Generator(nn.Module):
-    """Base of all generators. A family overrides `forward`; one with more spaces also `encode` and `first_layer`.
+    """Base of all generators. A family overrides `forward`; one with more spaces `encode` and `first_layer` too.
 
     Attributes:
         spaces: latent spaces, left to right, such as ("z",) or ("z", "w", "w+", "s").
@@ -63,9 +63,13 @@ class Generator(nn.Module):
         checks.one_of("latent space", source, self.spaces)
         checks.one_of("latent space", to, self.spaces)
         if source != to:
-            raise NotImplementedError(f"{type(self).__name__} must override encode, since it has the spaces {self.spaces}")
+            raise NotImplementedError(
+                f"{type(self).__name__} must override encode, since it has the spaces {self.spaces}"
+            )
         if truncation_psi != 1.0:
-            raise ValueError(f"truncation_psi works in w, and this generator has the spaces {self.spaces}; leave it at 1")
+            raise ValueError(
+                f"truncation_psi works in w, and this generator has the spaces {self.spaces}; leave it at 1"
+            )
         return codes
 
     def synthesize(self, codes: Tensor, space: str = "z", *, labels: Tensor | None = None) -> Tensor:

@@ -102,4 +102,3 @@ def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
         )
     others = torch.cat([z[:, :real_class], z[:, real_class + 1 :]], 1)
     return z[:, real_class] - others.logsumexp(1)
-
