@@ -11,6 +11,9 @@ from ganexplain.attribution import METHODS
 from ganexplain.attribution.chart import BaselineLike
 
 
+FEWEST = 50  # coalitions below which a sampled method says nothing
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is computed for each image.
@@ -24,7 +27,7 @@ class Plan:
         n_segments: about how many segments; None decides by the size.
         seed: of everything that is drawn.
         batch_size: the largest batch that the critic sees.
-        max_evaluations: per sampled method and image, or None for each method's default.
+        max_evaluations: forward passes per method and image, at least 50, or None for each method's default.
         n_orders: random orders that a map has to beat.
         n_randomised: critics with random weights.
         n_others: other images whose maps are compared.
@@ -48,3 +51,5 @@ class Plan:
             raise ValueError("at least one attribution method is needed")
         for name in self.methods:
             checks.one_of("attribution method", name, METHODS.names())
+        if self.max_evaluations is not None and self.max_evaluations < FEWEST:
+            raise ValueError(f"max_evaluations must be at least {FEWEST}, got {self.max_evaluations}")
