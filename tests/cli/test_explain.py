@@ -152,15 +152,16 @@ def test_an_older_report_stays_unless_it_may_go(run: Run, folder: Path, tmp_path
     assert run(*words, "--overwrite")[0] == 0
 
 
+@pytest.mark.parametrize(("at", "marked"), [(1, [True]), (2, [False, True])])
 def test_an_interrupt_keeps_what_is_finished(
-    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, marked: list[bool]
 ) -> None:
     made = Explainer._orders
     calls = []
 
     def interrupt(self: Explainer, *arguments: object) -> object:
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == at:
             raise KeyboardInterrupt
         return made(self, *arguments)
 
@@ -169,9 +170,10 @@ def test_an_interrupt_keeps_what_is_finished(
     assert code == 130
     assert "interrupted" in err
     doc = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert [e["interrupted"] for e in doc["explanations"]] == [False, True]
+    assert [e["interrupted"] for e in doc["explanations"]] == marked
     assert "CHECK" in doc["title"]
-    assert len(out.splitlines()) == 3
+    assert ("1 of 2 images" in doc["title"]) == (at == 1)
+    assert len(out.splitlines()) == len(marked) + 1
 
 
 def test_an_interrupt_before_the_first_writes_nothing(
