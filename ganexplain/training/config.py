@@ -96,10 +96,10 @@ class JudgeConfig:
         gamma: weight of R1 and R2, which keep the judge's slopes small and its attributions smooth.
     """
 
-    steps: int = 400
+    steps: int = 2500
     batch: int = 64
-    lr: float = 5e-4
-    gamma: float = 0.1
+    lr: float = 2e-3
+    gamma: float = 0.003
 
     def __post_init__(self) -> None:
         _at_least(self.steps, 0, "judge.steps")

@@ -26,6 +26,7 @@ from ganexplain.training.sampler import Sampler
 
 MAX_CALIBRATION = 4000  # images of either kind; more would not move a threshold that rests on 2,000
 
+BETAS = (0.9, 0.99)  # with momentum, unlike the game: nothing moves against the judge
 CHANCE = 0.6  # an AUC up to here may come with means in the wrong order
 
 
@@ -64,7 +65,7 @@ def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch
     generator = gan.generator.to(device).eval().requires_grad_(False)
     judge = copy.deepcopy(gan.discriminator).to(device).train().requires_grad_(True)
     laid_out(judge, torch.channels_last)
-    optimiser = torch.optim.Adam(judge.parameters(), lr=options.lr, betas=(0.0, 0.99))
+    optimiser = torch.optim.Adam(judge.parameters(), lr=options.lr, betas=BETAS)
     sampler = Sampler(len(images), options.batch, seed)
     gan.judge, gan.kinds = judge, {**gan.kinds, "judge": "logit"}
     try:
