@@ -10,7 +10,6 @@ from ganexplain import checks
 from ganexplain.attribution import METHODS
 from ganexplain.attribution.chart import BaselineLike
 
-
 FEWEST = 50  # coalitions below which a sampled method says nothing
 
 
