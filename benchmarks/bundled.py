@@ -1,4 +1,4 @@
-"""Make the GAN that ships with the package: ``python -m benchmarks.bundled`` (about 40 minutes on one core).
+"""Make the GAN that ships with the package: ``python -m benchmarks.bundled`` (half an hour on one idle core).
 
 Two stages, so that the second can be repeated: ``train`` leaves the generator and its discriminator in a run folder,
 ``finish`` trains the judge, measures, and writes ``fashion.safetensors``, ``.card.json`` and ``.samples.png``.
