@@ -30,9 +30,20 @@ def on(reals: int = 6, variant: str = "plain") -> tuple[Critic, Seen]:
     return (made.with_reference(images(reals, seed=50)) if reals else made), spy.seen
 
 
-@pytest.mark.parametrize("variant", ["plain", "batchnorm", "new_spectral"])
-@pytest.mark.parametrize("methods", [("kernel_shap", "integrated_gradients"), ("lime", "saliency", "occlusion")])
-@pytest.mark.parametrize("given", [{}, {"mask": NINE}, {"mask": NINE % 3}, {"n_segments": 13}])
+GRADIENTS, CALLS = ("kernel_shap", "integrated_gradients"), ("lime", "saliency", "occlusion")
+
+
+@pytest.mark.parametrize(
+    ("variant", "methods", "given"),
+    [
+        ("plain", GRADIENTS, {}),
+        ("batchnorm", CALLS, {}),
+        ("new_spectral", GRADIENTS, {"mask": NINE}),
+        ("batchnorm", GRADIENTS, {"mask": NINE % 3}),
+        ("plain", CALLS, {"mask": NINE % 3}),
+        ("old_spectral", GRADIENTS, {"n_segments": 13}),
+    ],
+)
 def test_the_cost_is_known_before(variant: str, methods: tuple[str, ...], given: dict[str, Any]) -> None:
     known, seen = on(variant=variant)
     run = Explainer(known, quick(methods=methods, **given))

@@ -133,6 +133,16 @@ def test_images_with_different_numbers_of_players_share_a_batch() -> None:
         assert torch.allclose(alone.values[0], both.values[row], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("n", "budget", "exact"), [(12, 1000, True), (13, 9000, False), (12, 256, False), (10, 256, True)]
+)
+def test_exact_values_cost_at_most_five_budgets(n: int, budget: int, exact: bool) -> None:
+    _, worth = dividends(n, 0)
+    found = explained(worth, n, max_evaluations=budget)
+    assert found.error.any() != exact
+    assert int(found.evaluations) == (2**n if exact else budget + 2) + 3
+
+
 def test_a_budget_has_a_floor() -> None:
     with pytest.raises(ValueError, match="max_evaluations must be at least 50, got 49"):
         KernelShap(critic("plain"), max_evaluations=49)

@@ -12,8 +12,8 @@ def sandwich(design: Tensor, residual: Tensor, weight: Tensor, bread: Tensor, cl
     A coalition game is no linear model: the residuals are misfit, not noise of one variance, so the textbook error is
     wrong. This is White's estimator with the leverage correction of MacKinnon and White (1985, HC3), over clusters of
     rows that were drawn together (a coalition and its complement). HC2 has less bias (1 % against 4 % at 16 to 25
-    players in 500 pairs), but its own spread leaves the 95 % intervals too short: they cover 92.9 to 95.1 %
-    of the truth, those of HC3 94.7 to 97.1 %.
+    players in 500 pairs), but as the error is itself uncertain, its 95 % intervals cover 92.9 to 95.1 % of the truth,
+    and those of HC3 94.7 to 97.1 %.
 
     Args:
         design: (M, P).

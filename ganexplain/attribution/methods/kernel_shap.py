@@ -18,6 +18,7 @@ from ganexplain.models.critic import Critic
 __all__ = ["KernelShap"]
 
 EXACT = 12  # 4,096 coalitions
+WORTH = 5  # times the budget that exact values may cost: 12 players by default, fewer where maps are only compared
 
 
 class KernelShap(PlayerMethod):
@@ -27,7 +28,8 @@ class KernelShap(PlayerMethod):
         critic: the critic to explain.
         domain: regions by default.
         baseline: what stands in the place of a removed player.
-        max_evaluations: coalitions an image where there are more than 12 players.
+        max_evaluations: coalitions an image where there are more than 12 players, or where all coalitions would be more
+            than five times as many.
         batch_size: the largest batch that the critic sees.
 
     Coalitions are drawn in pairs with their complement (Covert and Lee 2021), and the same ones for every image, so
@@ -53,11 +55,14 @@ class KernelShap(PlayerMethod):
         self.max_evaluations = int(max_evaluations)
 
     def planned(self, n_players: int) -> int:
-        """Every coalition up to 12 players, else the number asked for, at least eight a player; and the ends."""
+        """Every coalition where values are exact, else the number asked for, at least eight a player; and the ends."""
         return self._coalitions(n_players) + ENDS
 
     def _coalitions(self, n: int) -> int:
-        return int(2**n) if n <= EXACT else 2 * max(self.max_evaluations // 2, 4 * n) + 2
+        return int(2**n) if self._is_exact(n) else 2 * max(self.max_evaluations // 2, 4 * n) + 2
+
+    def _is_exact(self, n: int) -> bool:
+        return n <= EXACT and 2**n <= WORTH * self.max_evaluations
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         players = groups.limited(chart.players, self.most_players, self.name)
@@ -67,7 +72,7 @@ class KernelShap(PlayerMethod):
         error = torch.zeros_like(total)
         used = []
         for row, n in enumerate(groups.counts(players).tolist()):
-            if n <= EXACT:
+            if self._is_exact(n):
                 value, spread_ = self._exact(chart, row, n), torch.zeros(n, dtype=torch.float64)
             else:
                 value, spread_ = self._sampled(chart, row, n, seed)
