@@ -23,7 +23,7 @@ def run(
     quiet: bool = typer.Option(False, "--quiet", help="Print nothing but errors and JSON."),
     as_json: bool = typer.Option(False, "--json", help="Print report.json instead of the verdicts."),
 ) -> None:
-    """Explain three fakes and a real image of the bundled GAN, and show its latent directions; takes under a minute."""
+    """Explain three caught fakes and a real image of the bundled GAN, and show its latent directions."""
     import torch
 
     from ganexplain.cli._explaining import Job, Made, Subject, Talk, finish
@@ -37,11 +37,12 @@ def run(
     critic = gan.critic(gan.critics[0])
     if critic.reference is None:
         raise ValueError(f"the bundled GAN {MODEL!r} has no real images; build it again with benchmarks/bundled.py")
-    fakes = gan.samples(FAKES + SAMPLES, seed=0)
-    reals = critic.reference.images
-    subjects = [Subject(f"fake {i + 1}", fakes[i : i + 1]) for i in range(FAKES)]
+    fakes, reals = gan.samples(FAKES + SAMPLES, seed=0), critic.reference.images
+    verdict = critic.judge(fakes)
+    sure = (verdict.is_fake & ~verdict.unsure).nonzero().flatten()[:FAKES].tolist()
+    subjects = [Subject(f"fake {i + 1}", fakes[k : k + 1]) for i, k in enumerate(sure)]
     subjects.append(Subject("real 1 (held out)", reals[:1]))
-    explainer = Explainer(critic, others=torch.cat([reals[1 : SAMPLES + 1], fakes[FAKES:]]))
+    explainer = Explainer(critic, others=torch.cat([reals[1 : SAMPLES + 1], fakes]))
     jobs = [Job(subject, explainer) for subject in subjects]
     made = Made(f"bundled:{MODEL}", "ganexplain demo", lambda: _discovery(gan, critic))
     finish(jobs, made, out, Talk(replace, quiet, as_json))
