@@ -1,6 +1,6 @@
-"""The README's tables: written from the registries and from measured results, and checked against them.
+"""The README's tables and its picture: written from the registries and from measured results, and checked.
 
-``python -m benchmarks.readme`` says what differs, with ``--write`` it brings the tables up to date. A table between
+``python -m benchmarks.readme`` says what differs, with ``--write`` it brings tables and picture up to date. A table between
 ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs to
 ``benchmarks/results/NAME.json``: it is written where that file has ``"rows"``, a list of mappings of one set of keys;
 written by hand, the first cell of a row names an entry of the file, and every number of the row is in that entry.
@@ -130,10 +130,22 @@ def differences(text: str, folder: Path) -> list[str]:
     return found
 
 
+def picture() -> bytes:
+    """The picture of the README's first example, as PNG."""
+    import ganexplain as ge
+    from ganexplain.figures import style
+
+    gan = ge.bundled("fashion")
+    why = ge.explain(gan.critic("judge"), gan.samples(1, seed=10))
+    return style.png(why.primary.plot())
+
+
 def main() -> None:
     """Check README.md, and with ``--write`` bring it up to date first."""
     readme, folder = ROOT / "README.md", ROOT / "benchmarks" / "results"
     if "--write" in sys.argv[1:]:
+        (ROOT / "docs").mkdir(exist_ok=True)
+        (ROOT / "docs" / "why.png").write_bytes(picture())
         readme.write_text(updated(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
     found = differences(readme.read_text(encoding="utf-8"), folder)
     sys.stdout.writelines(f"{line}\n" for line in found or ["README.md agrees with the registries and the results"])
