@@ -41,8 +41,8 @@ class Explainer:
 
     def __init__(self, critic: Critic, plan: Plan | None = None, *, others: Tensor | None = None) -> None:
         self.critic, self.plan = critic, plan or Plan()
-        if others is None and critic.reference is not None:
-            others = critic.reference.images
+        if others is None and critic.reference is not None and len(critic.reference.images) > 1:
+            others = critic.reference.images  # a single real would have no other real to be compared with
         self.others = others
         self._maps: dict[tuple[str, str, str], Tensor] = {}
 

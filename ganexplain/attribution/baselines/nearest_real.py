@@ -10,11 +10,12 @@ from ganexplain.models.critic import Critic
 
 __all__ = ["NearestReal"]
 
+DOUBTED = 1e3  # far beyond any distance of two images: reals that the critic doubts come after all others
 SAME = 1e-3  # root mean square difference below which two images are the same one
 
 
 class NearestReal:
-    """The reference real nearest in pixels, among those that the critic judges real; never the image itself."""
+    """The reference real nearest in pixels, first among those that the critic judges real; never the image itself."""
 
     name = "nearest_real"
 
@@ -23,12 +24,12 @@ class NearestReal:
         reference = known_reals(critic, images)
         threshold = critic.calibration.threshold if critic.calibration else 0.0
         believed = reference.logits.to(images.device) >= threshold
-        reals = reference.images[believed] if believed.any() else reference.images
         # the faster form |a|^2 - 2ab + |b|^2 loses the digits that tell an image from itself
         exact = "donot_use_mm_for_euclid_dist"
-        distance = torch.cdist(images.flatten(1).double(), reals.flatten(1).double(), compute_mode=exact)
+        distance = torch.cdist(images.flatten(1).double(), reference.images.flatten(1).double(), compute_mode=exact)
         distance /= images[0].numel() ** 0.5
         distance[distance < SAME] = torch.inf
+        distance += torch.where(believed, 0.0, DOUBTED)
         if torch.isinf(distance).all(1).any():
             raise ValueError("the only real image known is the one to be explained; give more reals")
-        return reals[distance.argmin(1)]
+        return reference.images[distance.argmin(1)]
