@@ -1,9 +1,9 @@
 """The README's tables and its picture: written from the registries and from measured results, and checked.
 
 ``python -m benchmarks.readme`` says what differs, with ``--write`` it brings tables and picture up to date. A table
-between ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs to
-``benchmarks/results/NAME.json``: it is written where that file has ``"rows"``, a list of mappings of one set of keys;
-written by hand, the first cell of a row names an entry of the file, and every number of the row is in that entry.
+between ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs
+to ``benchmarks/results/NAME.json``: it is written where that file has ``"rows"``, a list of mappings of one set of
+keys; written by hand, the first cell of a row names an entry of the file, and every number of the row is in that entry.
 """
 
 from __future__ import annotations
