@@ -40,20 +40,29 @@ def write_bytes(path: str | Path, payload: bytes) -> Path:
     return path
 
 
+def json_bytes(value: Any) -> bytes:
+    """``value`` as readable JSON with sorted keys; NaN is refused, since JSON has none."""
+    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
 def write_json(path: str | Path, value: Any) -> Path:
-    """Write ``value`` as readable JSON with sorted keys; NaN is refused, since JSON has none."""
-    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    return write_bytes(path, (text + "\n").encode())
+    """Write `json_bytes` of ``value``."""
+    return write_bytes(path, json_bytes(value))
 
 
-def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Path:
-    """Write named tensors and a JSON-able mapping as one safetensors file, atomically."""
+def tensor_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
+    """Named tensors and a JSON-able mapping as the bytes of a safetensors file."""
     from safetensors.torch import save
 
     # safetensors refuses channels-last and tied tensors, hence the clones
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    payload = save(plain, metadata={"ganexplain": json.dumps(metadata, sort_keys=True, allow_nan=False)})
-    return write_bytes(path, payload)
+    payload: bytes = save(plain, metadata={"ganexplain": json.dumps(metadata, sort_keys=True, allow_nan=False)})
+    return payload
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Path:
+    """Write named tensors and a JSON-able mapping as one safetensors file, atomically."""
+    return write_bytes(path, tensor_bytes(tensors, metadata))
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -26,13 +26,14 @@ def run(
     """Explain three caught fakes and a real image of the bundled GAN, and show its latent directions."""
     import torch
 
+    from ganexplain import folders
     from ganexplain.cli._explaining import Job, Made, Subject, Talk, finish
     from ganexplain.explanation import Explainer
     from ganexplain.models.gan import bundled
     from ganexplain.report import files
 
     replace = overwrite or is_demo(out)
-    files.check_folder(out, overwrite=replace)
+    folders.check(out, files.REPORT, overwrite=replace)
     gan = bundled(MODEL)
     critic = gan.critic(gan.critics[0])
     if critic.reference is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ganexplain.models.resolve import HELP
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganexplain.folders import Kind
     from ganexplain.latent.directions import Directions
     from ganexplain.latent.effects import Effects
     from ganexplain.latent.finders import Finder
@@ -37,15 +37,16 @@ def run(
     n_codes: int = typer.Option(128, "--codes", help="Codes that the effect on the logit is averaged over."),
     seed: int = typer.Option(0, help="Decides the codes and the random directions."),
     out: Path = typer.Option(Path("out/directions"), help="Folder for pictures, numbers and the page."),  # noqa: B008
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace older directions in --out."),
     quiet: bool = typer.Option(False, "--quiet", help="Print nothing but errors and JSON."),
     as_json: bool = typer.Option(False, "--json", help="Print the JSON."),
 ) -> None:
     """Find latent directions of a generator; write strips of edited images and how far each moves the judge's logit."""
-    from ganexplain import checks
+    from ganexplain import checks, folders
     from ganexplain.cli._console import emit, note, progress
 
     checks.positive(amount, "--amount")
-    folder = _folder(out)
+    folder = folders.check(out, _kind(), overwrite=overwrite)
     finder = _finder(method, space, n, normalize)
     generator, judge, name = _subject(model, critic)
     codes = _codes(generator, space, ROWS + n_codes, seed)
@@ -58,7 +59,7 @@ def run(
         document["notes"] = _notes(directions, codes[:ROWS], amount)
         advance("strips", 0.7)
         pictures = _pictures(directions, generator, judge, codes[:ROWS], document)
-        _write(folder, directions, document, pictures)
+        folders.write(folder, _files(directions, document, pictures), _kind(), overwrite=overwrite)
     if as_json:
         emit(document)
     elif not quiet:
@@ -66,14 +67,11 @@ def run(
     note(f"written to {folder / 'directions.html'}", quiet=quiet)
 
 
-def _folder(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"--out must be a folder, and {out} is or lies under a file; name another") from None
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise PermissionError(f"the folder {out} cannot be written; name another with --out")
-    return out
+def _kind() -> Kind:
+    from ganexplain.folders import Kind
+
+    files = ("directions.html", "directions.json", "directions.safetensors", "*.png")
+    return Kind("a set of directions", "directions.json", "directions", files)
 
 
 def _finder(method: str, space: str, n: int, normalize: str) -> Finder:
@@ -232,16 +230,16 @@ def _captions(judge: Critic, panels: Tensor) -> list[list[str]]:
     return [[rounded(v, step) for v in row] for row in logits.tolist()]
 
 
-def _write(folder: Path, directions: Directions, document: dict[str, Any], pictures: dict[str, bytes]) -> None:
+def _files(directions: Directions, document: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, bytes]:
     from ganexplain import store
     from ganexplain.latent.page import page
 
-    html = page(document, pictures)
-    for name, data in pictures.items():
-        store.write_bytes(folder / name, data)
-    directions.save(folder / "directions.safetensors")
-    store.write_json(folder / "directions.json", document)
-    store.write_bytes(folder / "directions.html", html.encode())
+    return {
+        **pictures,
+        "directions.safetensors": directions.to_bytes(),
+        "directions.json": store.json_bytes(document),
+        "directions.html": page(document, pictures).encode(),
+    }
 
 
 def _table(document: dict[str, Any]) -> None:

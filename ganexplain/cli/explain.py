@@ -44,11 +44,12 @@ def run(
     as_json: bool = typer.Option(False, "--json", help="Print report.json instead of the verdicts."),
 ) -> None:
     """Explain why images were judged fake or real: verdict, regions, maps, and whether all that can be trusted."""
+    from ganexplain import folders
     from ganexplain.cli._explaining import Job, Made, Talk, check, finish
     from ganexplain.report import files
 
     plan = _plan(method, baseline, n_segments, seed, max_evaluations, batch_size)
-    files.check_folder(out, overwrite=overwrite)
+    folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
     judge, others, found = _judge(model, critic, reals, seed)
     subjects = read(judge, images)

@@ -179,11 +179,15 @@ class Directions:
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file: vectors, scale and strength, and all else as JSON metadata."""
+        return store.write_bytes(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the file that `save` writes."""
         state = {"vectors": self.vectors, "scale": self.scale}
         if self.strength is not None:
             state["strength"] = self.strength
         rest = {k: v for k, v in asdict(self).items() if k not in ("vectors", "scale", "strength")}
-        return store.save_tensors(path, state, {"kind": "directions", "schema": SCHEMA, **rest})
+        return store.tensor_bytes(state, {"kind": "directions", "schema": SCHEMA, **rest})
 
     @classmethod
     def load(cls, path: str | Path, generator: Generator | None = None) -> Directions:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ganexplain import __version__
+from ganexplain import __version__, folders
 from ganexplain.explanation import Explanation
 from ganexplain.report import content, files, pictures
 from ganexplain.report.directions import Discovery
@@ -73,11 +73,11 @@ class Report:
             ValueError: the folder holds a report and ``overwrite`` is false, or something else.
             PermissionError: it cannot be written.
         """
-        files.check_folder(folder, overwrite=overwrite)
+        folders.check(folder, files.REPORT, overwrite=overwrite)
         made = {files.PAGE: self.html().encode(), files.DATA: _json(self.document), files.RUN: _json(_run(run or {}))}
         for explanation, entry in zip(self.explanations, self.document["explanations"], strict=True):
             made[entry["arrays"]] = files.npz(content.arrays(explanation))
-        return files.write_folder(folder, made, overwrite=overwrite) / files.PAGE
+        return folders.write(folder, made, files.REPORT, overwrite=overwrite) / files.PAGE
 
     def html(self) -> str:
         """The page: no script, nothing loaded from elsewhere, every text escaped."""

@@ -145,8 +145,8 @@ def test_bad_input_is_one_sentence(run: Run, model: Path, tmp_path: Path) -> Non
     file.write_text("mine")
     critic = factory(tmp_path, "def make():\n    return Critic(lambda x: x.mean((1, 2, 3)))")
     cases = [
-        ((model, "--out", file), "must be a folder"),
-        ((model, "--out", file / "below"), "must be a folder"),
+        ((model, "--out", file), "is a file"),
+        ((model, "--out", file / "below"), "is a file"),
         ((model, "--method", "sefaa"), "did you mean 'sefa'"),
         ((model, "--normalize", "row"), "did you mean 'rows'"),
         ((model, "--normalize", "batchnorm"), "no BatchNorm follows"),

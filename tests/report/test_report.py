@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganexplain import folders
 from ganexplain.evaluation.trust import Check, Trust
 from ganexplain.explanation import Explainer
 from ganexplain.latent.directions import Directions
@@ -22,7 +23,7 @@ from ganexplain.models.generator import Generator
 from ganexplain.report import words
 from ganexplain.report.content import schema
 from ganexplain.report.directions import discover
-from ganexplain.report.files import check_folder, safe_names
+from ganexplain.report.files import REPORT, safe_names
 from ganexplain.report.report import Report
 from tests.report._made import PLAN, Page, critic, explanation, images
 
@@ -301,8 +302,8 @@ def test_nothing_half_written_remains(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_folder_is_refused_before_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"):
-        check_folder(tmp_path / "file" / "deeper")
-    assert check_folder(tmp_path / "new" / "deeper") == tmp_path / "new" / "deeper"
+        folders.check(tmp_path / "file" / "deeper", REPORT)
+    assert folders.check(tmp_path / "new" / "deeper", REPORT) == tmp_path / "new" / "deeper"
     assert not (tmp_path / "new").exists()
 
 
