@@ -40,8 +40,9 @@ def run(
         raise ValueError(f"the bundled GAN {MODEL!r} has no real images; build it again with benchmarks/bundled.py")
     fakes, reals = gan.samples(FAKES + SAMPLES, seed=0), critic.reference.images
     verdict = critic.judge(fakes)
-    sure = (verdict.is_fake & ~verdict.unsure).nonzero().flatten()[:FAKES].tolist()
-    subjects = [Subject(f"fake {i + 1}", fakes[k : k + 1]) for i, k in enumerate(sure)]
+    missed = ~verdict.is_fake | verdict.unsure
+    caught_first = missed.int().argsort(stable=True)[:FAKES].tolist()
+    subjects = [Subject(f"fake {i + 1}", fakes[k : k + 1]) for i, k in enumerate(caught_first)]
     subjects.append(Subject("real 1 (held out)", reals[:1]))
     explainer = Explainer(critic, others=torch.cat([reals[1 : SAMPLES + 1], fakes]))
     jobs = [Job(subject, explainer) for subject in subjects]
