@@ -100,6 +100,11 @@ def _read(path: Path, critic: Critic, limit: int, sheet: tuple[int, int] | None)
 
 
 def _show(result: Examination) -> None:
+    runs = result["runs"]
+    if runs.status == "fail":
+        print(f"{runs.sentence}\n{runs.advice}\ncritic: {result.model}")
+        print(f"images: {result.n_real} real, {result.n_fake} fake; the other checks need a critic that runs")
+        return
     print(f"critic: {result.model}\nimages: {result.n_real} real, {result.n_fake} fake\n")
     if sys.stdout.isatty():
         _table(result)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganexplain import checks, tensors
 from ganexplain.evaluation.doctor import judgement, mechanics, methods, reading
-from ganexplain.evaluation.doctor.finding import STATUSES, Case, Finding, Topic
+from ganexplain.evaluation.doctor.finding import CLASSES, STATUSES, Case, Finding, Topic
 from ganexplain.models.critic import Critic
 from ganexplain.models.gan import GAN
 
@@ -157,8 +157,10 @@ def _described(critic: Critic) -> str:
     size = "any size" if reads.shape is None else f"{reads.shape[1]}x{reads.shape[0]} by {reads.resize}"
     low, high = reads.value_range
     normal = "" if reads.mean is None and reads.std is None else " with mean and std"
+    classes = critic.pick is None and critic.kind in CLASSES
     what = "a callable's pick" if critic.pick else critic.kind
-    return f"{what}, high means {critic.polarity}; reads {size} in [{low:g}, {high:g}]{normal}; tail {critic.tail}"
+    means = f"real is class {critic.real_class}" if classes else f"high means {critic.polarity}"
+    return f"{what}, {means}; reads {size} in [{low:g}, {high:g}]{normal}; tail {critic.tail}"
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

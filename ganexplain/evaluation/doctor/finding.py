@@ -9,11 +9,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ganexplain.models.critic import Critic
+from ganexplain.evaluation.doctor.area import interval
+from ganexplain.evaluation.doctor.ranges import Ranges, compared
+from ganexplain.models.critic import Critic, auc
 
 STATUSES = ("ok", "warn", "fail", "not applicable")
 Numbers = Mapping[str, float]
+CLASSES = ("classes", "class_probabilities")  # outputs that have a real_class in place of a polarity
 ENOUGH = 10  # images of a kind below which no AUC is stated
+LIMIT = 100  # images of a kind that other readings are tried on
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,32 @@ class Case:
         """Interquartile range of all logits: the unit in which a change is large or small."""
         low, high = torch.quantile(self.logits, self.logits.new_tensor([0.25, 0.75]))
         return float(high - low)
+
+    @cached_property
+    def ranges(self) -> Ranges | None:
+        """The first images of each kind in every common range, where there are enough."""
+        if self.both is None:
+            return None
+        return compared(self.critic, (self.both[0][:LIMIT], self.both[1][:LIMIT]), self.score, self.inverted)
+
+    @property
+    def area(self) -> tuple[float, float, float]:
+        """AUC of reals against fakes, with its 95 % interval."""
+        value = auc(self.real_logits, self.fake_logits)
+        return value, *interval(value, len(self.real_logits), len(self.fake_logits))
+
+    @property
+    def inverted(self) -> bool:
+        """Whether fakes clearly score above reals."""
+        return self.both is not None and self.area[2] < 0.5
+
+    @property
+    def better_range(self) -> str:
+        """The range in which the critic's own threshold works clearly better; empty where there is none."""
+        if self.ranges is None or not self.ranges.better:
+            return ""
+        best = self.ranges.better[0]
+        return best if self.ranges.more_accurate(best) else ""
 
     def some(self, n: int) -> Tensor:
         """At most n images of one size, reals and fakes by turns where their sizes agree."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ganexplain import tensors
-from ganexplain.evaluation.doctor.area import interval
-from ganexplain.evaluation.doctor.finding import Case, Finding, Topic
-from ganexplain.models.critic import auc
+from ganexplain.evaluation.doctor.finding import CLASSES, Case, Finding, Topic
+from ganexplain.models.critic import Critic, auc
 from ganexplain.models.verdict import POOR_AUC
 
 N_NOISE = 64
@@ -20,15 +21,12 @@ def polarity(case: Case) -> Finding:
     topic = Topic("polarity", "AUC")
     if case.both is None:
         return topic.skip(case.lacking)
-    area = auc(case.real_logits, case.fake_logits)
-    low, high = interval(area, len(case.real_logits), len(case.fake_logits))
+    area, low, high = case.area
     said, details = f"AUC {area:.3f} (95 % interval {low:.3f} to {high:.3f})", {"low": low, "high": high}
-    if high < 0.5:
-        other = "real" if case.critic.polarity == "fake" else "fake"
-        advice = (
-            f"say polarity={other!r} (or the other real_class), unless a check below shows that the images are read in "
-            "the wrong range"
-        )
+    if case.inverted:
+        ranges = case.ranges
+        doubt = ranges is not None and any(ranges.others[word].sign > 0 for word in ranges.better)
+        advice = f"say {_other_way(case)}" + (", unless the declared range below is what is wrong" if doubt else "")
         return topic.fail(area, f"inverted: fakes score above reals, {said}", advice, details)
     if low <= 0.5:
         advice = "use another critic or more images; a map of this critic explains a guess"
@@ -39,6 +37,30 @@ def polarity(case: Case) -> Finding:
         advice = "near equilibrium a GAN's own discriminator judges poorly; train it on against the frozen generator"
         return topic.warn(area, f"the critic hardly tells real from fake: {said}", advice, details)
     return topic.ok(area, f"reals score above fakes: {said}", details)
+
+
+def _other_way(case: Case) -> str:
+    """The argument of `Critic` that turns an inverted critic round."""
+    critic = case.critic
+    if critic.pick is not None or critic.kind not in CLASSES:
+        return "polarity='real'" if critic.polarity == "fake" else "polarity='fake'"
+    n = _width(case)
+    if n == 2:
+        return f"real_class={1 - critic.real_class}"
+    return f"another real_class than {critic.real_class} (0 to {n - 1}): the column of the class that means real"
+
+
+def _width(case: Case) -> int:
+    """Number of classes."""
+    critic, shapes = case.critic, []
+
+    def seen(raw: Any) -> Tensor:
+        shapes.append(raw.shape)
+        column: Tensor = raw[:, critic.real_class]
+        return column
+
+    case.score(case.some(1), Critic(critic.network, output=seen, preprocess=critic.preprocess))
+    return int(shapes[0][1])
 
 
 def threshold(case: Case) -> Finding:
@@ -60,10 +82,24 @@ def threshold(case: Case) -> Finding:
         f"mean {word} of reals {means[0]:.3f}, of fakes {means[1]:.3f}; "
         f"called fake are {called[0]:.0%} of the reals and {called[1]:.0%} of the fakes"
     )
-    if called[0] > 0.5 or called[1] < 0.5:
-        advice = "calibrate on reals and fakes of your own: critic.calibrate(real, fake); a logit has no absolute zero"
+    advice = _about_threshold(case, called)
+    if advice:
         return topic.warn(accuracy, sentence, advice, details)
     return topic.ok(accuracy, sentence, details)
+
+
+def _about_threshold(case: Case, called: list[float]) -> str:
+    """What to do where reals (first) and fakes (second) are called fake in these shares; empty for nothing."""
+    if case.better_range:
+        return (
+            f"see the declared range first: the model seems to read {case.better_range}, and calibrating would hide "
+            "that mistake"
+        )
+    if case.inverted:
+        return "see the polarity first: it is inverted, and no threshold mends that"
+    if called[0] > 0.5 or called[1] < 0.5:
+        return "calibrate on reals and fakes of your own: critic.calibrate(real, fake); a logit has no absolute zero"
+    return ""
 
 
 def noise(case: Case) -> Finding:

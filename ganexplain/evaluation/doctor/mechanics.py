@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ganexplain import tensors
 from ganexplain.evaluation.doctor.finding import Case, Finding, Topic
+from ganexplain.evaluation.doctor.ranges import LARGE
 
 FLOAT = 1e-5  # float32 rounding of a logit, relative to the largest
 SMALL = 0.01  # of the spread of the logits: too small to change an explanation
-LARGE = 10.0  # logits whose probability differs from 0 or 1 by less than 5e-5
 STEPS = (2e-3, 5e-4, 1e-4)  # root mean square of a step, a pixel: critics are jagged, so the first may be too long
 BLACK_BOXES = "explain with methods that need calls alone (kernel_shap, lime, occlusion)"
 
@@ -82,6 +82,8 @@ def saturation(case: Case) -> Finding:
     sentence = f"{share:.0%} of the logits lie beyond {LARGE:g}; {tails.get(critic.tail, 'it returns logits')}"
     if share <= 0.5:
         return topic.ok(share, sentence)
+    if case.better_range:
+        return topic.warn(share, sentence, f"see the declared range first: the model seems to read {case.better_range}")
     if critic.tail == "kept":
         return topic.warn(share, sentence, "return the value before the sigmoid: a logit that large has lost digits")
     return topic.warn(

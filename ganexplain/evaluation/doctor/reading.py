@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ganexplain.evaluation.doctor.area import gain
-from ganexplain.evaluation.doctor.finding import Case, Finding, Topic
+from ganexplain.evaluation.doctor.finding import LIMIT, Case, Finding, Topic
+from ganexplain.evaluation.doctor.ranges import Reading, clear
 from ganexplain.models.critic import auc
 from ganexplain.models.preprocess import RESIZES, Preprocess
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # means and deviations of [0, 1] pixels of ImageNet
-CLEARLY = 2.58  # standard errors of a difference of AUCs: several alternatives are tried, so 99 % and not 95 %
-BETTER = 0.02  # AUC that is worth a warning
 LOST = 0.6  # AUC under which a critic cannot be said to work as declared
-LIMIT = 100  # images of a kind that alternatives are tried on
-
-Pair = tuple[Tensor, Tensor]
 
 
 def span(case: Case) -> Finding:
@@ -38,33 +32,31 @@ def span(case: Case) -> Finding:
 
 
 def declared_range(case: Case) -> Finding:
-    """Other ranges, means and deviations that are common, against the declared one."""
+    """Other ranges, means and deviations that are common, against the declared one: AUC, and accuracy at logit 0."""
     topic = Topic("declared range", "gain in AUC of the best other range")
-    if case.both is None:
+    ranges = case.ranges
+    if ranges is None:
         return topic.skip(case.lacking)
-    declared = case.critic.preprocess
-    others = {word: reads for word, reads in _alternatives(case).items() if reads != declared}
-    before = case.real_logits[:LIMIT], case.fake_logits[:LIMIT]
-    details, gains, refused = {"declared": auc(*before)}, {}, 0
-    for word, reads in others.items():
-        try:
-            after = _read_as(case, reads)
-        except ValueError:  # fed bytes, a probability saturates or overflows: then that range is not the right one
-            refused += 1
-            continue
-        details[word], gains[word] = auc(*after), gain(before, after)
-    unread = f" ({refused} of {len(others)} cannot be judged at all)" if refused else ""
-    own, ranked = _in_words(declared), sorted(gains, key=lambda word: -gains[word][0])
-    value = gains[ranked[0]][0] if ranked else None
-    better = [word for word in ranked if _clear(gains[word])]
+    own, declared, better = _in_words(case.critic.preprocess), ranges.declared, ranges.better
+    gains = {word: ranges.gain(word)[0] for word in ranges.others}
+    details = {"declared": declared.area} | {word: other.area for word, other in ranges.others.items()}
+    if ranges.thresholded:
+        details |= {"accuracy declared": declared.accuracy}
+        details |= {f"accuracy {word}": other.accuracy for word, other in ranges.others.items()}
+    known = len(ranges.others) + ranges.refused
+    unread = f" ({ranges.refused} of {known} cannot be judged at all)" if ranges.refused else ""
     if not better:
-        sentence = f"no other common range separates reals and fakes clearly better than {own}{unread}"
-        return topic.ok(value, sentence, details)
-    said = ", ".join(f"as {word} the AUC is {details[word]:.3f}" for word in better)
-    sentence = f"read {said}, read as {own} only {details['declared']:.3f}{unread}"
-    spelled = " or ".join(_spelled(others[word]) for word in better)
-    found = topic.fail if details["declared"] < LOST else topic.warn
-    return found(value, sentence, f"declare what the model was trained on: Preprocess with {spelled}", details)
+        measured = "separates reals and fakes clearly better" if ranges.thresholded else "has a clearly better AUC"
+        value = max(gains.values(), default=None)
+        return topic.ok(value, f"no other common range {measured} than {own}{unread}", details)
+    spelled = " or ".join(_spelled(ranges.others[word].reads) for word in better)
+    advice = f"declare what the model was trained on: Preprocess with {spelled}"
+    accurate = any(ranges.more_accurate(word) for word in better)
+    said = ", ".join(f"as {word} {_told(ranges.others[word], accurate)}" for word in better)
+    sentence = f"read {said}; read as declared, in {own}, {_told(declared, accurate)}{unread}"
+    turned = ranges.others[better[0]].sign != declared.sign
+    found = topic.fail if accurate or turned or auc(*declared.turned) < LOST else topic.warn
+    return found(gains[better[0]], sentence, advice, details)
 
 
 def channel_order(case: Case) -> Finding:
@@ -78,7 +70,7 @@ def channel_order(case: Case) -> Finding:
     before = case.real_logits[:LIMIT], case.fake_logits[:LIMIT]
     after = case.score(real[:LIMIT].flip(1)), case.score(fake[:LIMIT].flip(1))
     better, details = gain(before, after), {"declared": auc(*before), "exchanged": auc(*after)}
-    if not _clear(better):
+    if not clear(better):
         return topic.ok(better[0], f"exchanging red and blue changes the AUC by {better[0]:+.3f}", details)
     sentence = f"with red and blue exchanged the AUC is {details['exchanged']:.3f}, else only {details['declared']:.3f}"
     advice = "the model reads blue, green, red (OpenCV's order): flip the channels in front of it"
@@ -107,23 +99,6 @@ def resize(case: Case) -> Finding:
     return topic.warn(flips[worst], sentence, advice, flips)
 
 
-def _alternatives(case: Case) -> dict[str, Preprocess]:
-    declared = case.critic.preprocess
-    ranges = {"[-1, 1]": (-1.0, 1.0), "[0, 1]": (0.0, 1.0), "[0, 255]": (0.0, 255.0)}
-    found = {word: replace(declared, value_range=r, mean=None, std=None) for word, r in ranges.items()}
-    if (declared.channels or case.some(1).shape[1]) == 3:
-        mean, std = IMAGENET
-        found["ImageNet mean and std"] = replace(declared, value_range=(0.0, 1.0), mean=mean, std=std)
-    return found
-
-
-def _read_as(case: Case, reads: Preprocess) -> Pair:
-    if case.both is None:
-        raise ValueError(case.lacking)
-    critic = case.critic.with_preprocess(reads)
-    return case.score(case.both[0][:LIMIT], critic), case.score(case.both[1][:LIMIT], critic)
-
-
 def _in_words(reads: Preprocess) -> str:
     low, high = reads.value_range
     return f"[{low:g}, {high:g}]" + (" with mean and std" if reads.mean or reads.std else "")
@@ -135,5 +110,9 @@ def _spelled(reads: Preprocess) -> str:
     return said if reads.mean is None else f"{said}, mean={reads.mean}, std={reads.std}"
 
 
-def _clear(better: tuple[float, float]) -> bool:
-    return better[0] > BETTER and better[0] > CLEARLY * better[1]
+def _told(reading: Reading, accurate: bool) -> str:
+    said = f"the AUC is {reading.area:.3f}"
+    if not accurate:
+        return said
+    turned = "" if reading.sign > 0 else " after turning the polarity"
+    return f"{said}, {reading.accuracy:.0%} are right at its own threshold{turned} and {reading.saturated:.0%} saturate"
