@@ -42,12 +42,13 @@ def edges(image: Tensor) -> Tensor:
 class Case:
     """One image with everything that the checks of any map of it need."""
 
-    def __init__(self, explainer: Explainer, image: Tensor, baseline: str | None = None) -> None:
+    def __init__(self, explainer: Explainer, image: Tensor) -> None:
         self.explainer, plan = explainer, explainer.plan
         self.labels = explainer._regions(image)
         self.side = "fake" if bool(explainer.critic.judge(image).is_fake[0]) else "real"
+        baseline = explainer._baseline(image, self.side)
         self.maps: dict[str, Attribution] = {
-            name: explainer._method(name, self.labels, self.side).attribute(image, side=self.side) for name in RIGHT
+            name: explainer._method(name, self.labels, baseline).attribute(image, side=self.side) for name in RIGHT
         }
         self.totals = {name: region_totals(a, self.labels) for name, a in self.maps.items()}
         first = self.maps["kernel_shap"]

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,10 @@ def check(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
     if not parent.is_dir():
         raise ValueError(f"{kind.noun} is a folder, and {parent} is a file; name another folder")
     place = folder.absolute().parent if folder.exists() else parent
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(f"the folder {place} cannot be written; name another one")
+    try:  # rights alone do not tell: root may write anywhere, but not on a file system that takes nothing
+        os.rmdir(tempfile.mkdtemp(dir=place))
+    except OSError as error:
+        raise PermissionError(f"the folder {place} cannot be written ({error.strerror}); name another one") from error
     if not folder.exists():
         return folder
     if foreign := _foreign(folder, kind):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,20 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
     if header is None:
         raise ValueError(f"{path} was not saved by ganexplain: its metadata has no entry 'ganexplain'")
-    return tensors, json.loads(header)
+    facts = json.loads(header)
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path} was not saved by ganexplain: its metadata is a {type(facts).__name__}, no mapping")
+    return tensors, facts
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, noun: str) -> Iterator[None]:
+    """Inside the block, metadata or tensors that are not as they were saved become one `ValueError` with the path."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} is no {noun} as ganexplain saves it ({type(error).__name__}: {said})") from error
 
 
 def fingerprint(tensors: Mapping[str, Tensor]) -> str:

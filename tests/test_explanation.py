@@ -152,7 +152,11 @@ def test_the_side_is_that_of_the_verdict_and_decides_the_baseline() -> None:
     known = Critic(Linear(weight, 0.0)).with_reference(images(6, seed=1).abs())
     fake, real = explain(known, -images(1).abs(), plan=QUICK), explain(known, images(1).abs(), plan=QUICK)
     assert (fake.side, fake.primary.baseline) == ("fake", "nearest_real")
-    assert (real.side, real.primary.baseline) == ("real", "blur")
+    assert (real.side, real.primary.baseline) == ("real", "black")  # the blurred image is judged real as well
+    assert real.trusts["kernel_shap"]["contrast"].status == "pass"
+    same = explain(known, images(1).abs(), plan=quick(baseline="blur"))
+    assert same.trusts["kernel_shap"]["contrast"].status == "fail"
+    assert same.word != "RELIABLE"
     assert explain(known, images(1).abs(), side="fake", plan=QUICK).side == "fake"
     assert "judged fake" in repr(fake)
     assert "judged real" in repr(real)

@@ -73,3 +73,8 @@ def test_a_file_in_the_way_is_refused_before_work(tmp_path: Path) -> None:
         folders.check(tmp_path / "file" / "deeper", KIND)
     assert not (tmp_path / "new").exists()
     assert folders.check(tmp_path / "new", KIND) == tmp_path / "new"
+
+
+def test_a_place_that_takes_nothing_is_found_before_work() -> None:
+    with pytest.raises(PermissionError, match="cannot be written"):
+        folders.check("/proc/here", KIND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,9 @@ class Attribution:
 
     def __getitem__(self, row: int) -> Attribution:
         """The attribution of one input, still as a batch of one."""
-        row = range(len(self))[row]
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"there are {len(self)} inputs, got the index {row}")
+        row %= len(self)
 
         def cut(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[row : row + 1]
@@ -189,13 +191,14 @@ class Attribution:
         tensors, facts = store.load_tensors(path)
         if facts.pop("kind", None) != "attribution":
             raise ValueError(f"{path} holds no attribution")
-        known = facts.pop("verdict")
-        verdict = Verdict(
-            tensors.pop("verdict.logit"), known["threshold"], tensors.pop("verdict.probability", None), known["auc"]
-        )
-        facts["notes"] = tuple(facts["notes"])
-        rest = {name: tensors.get(name) for name in TENSORS}
-        return cls(**facts, **rest, verdict=verdict)  # type: ignore[arg-type]
+        with store.reading(path, "attribution"):
+            known = facts.pop("verdict")
+            verdict = Verdict(
+                tensors.pop("verdict.logit"), known["threshold"], tensors.pop("verdict.probability", None), known["auc"]
+            )
+            facts["notes"] = tuple(facts["notes"])
+            rest = {name: tensors.get(name) for name in TENSORS}
+            return cls(**facts, **rest, verdict=verdict)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         shape = tuple(self.values.shape)
@@ -218,8 +221,3 @@ TENSORS = (
     "quality",
 )
 WORDS = ("side", "method", "domain", "baseline", "params", "unit", "notes")
-
-
-def contributions(found: list[Contribution]) -> list[dict[str, Any]]:
-    """Contributions as JSON."""
-    return [asdict(c) for c in found]

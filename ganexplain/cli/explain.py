@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ganexplain.cli._explaining import Subject
     from ganexplain.explanation import Explainer, Plan
     from ganexplain.models.critic import Critic
+    from ganexplain.models.preprocess import Preprocess
     from ganexplain.models.resolve import Model
 
 LONGEST = 512  # pixels of the longer side of an image whose judge declares no size
@@ -77,30 +79,42 @@ def read(critic: Critic, paths: Sequence[Path]) -> list[Subject]:
     """
     from ganexplain.cli._explaining import Subject
     from ganexplain.data import images as reader
-    from ganexplain.models.preprocess import resized
 
     files = reader.expand(paths)
-    names = [p.name if sum(q.name == p.name for q in files) == 1 else str(p) for p in files]
+    names = [_readable(p.name if sum(q.name == p.name for q in files) == 1 else str(p)) for p in files]
     found = []
     for name, path in zip(names, files, strict=True):
-        image = reader.read_image(path, channels=critic.preprocess.channels)
-        height, width = image.shape[-2:]
-        shape = critic.preprocess.shape
-        notes: tuple[str, ...] = ()
-        if shape is None and max(height, width) > LONGEST:
-            factor = LONGEST / max(height, width)
-            shape = max(1, round(height * factor)), max(1, round(width * factor))
-            notes = (
-                f"the image was shrunk from {width} x {height} to {shape[1]} x {shape[0]} pixels before it was judged",
-            )
-        elif shape is not None and abs(height / width - shape[0] / shape[1]) > 0.05 * shape[0] / shape[1]:
-            notes = (
-                f"the judge reads {shape[1]} x {shape[0]} pixels, so the image of {width} x {height} was stretched",
-            )
-        if shape is not None and shape != (height, width):
-            image = resized(image, shape, critic.preprocess.resize).clamp(-1, 1)  # bicubic overshoots
-        found.append(Subject(name, image, path, tuple(notes)))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            image = reader.read_image(path, channels=critic.preprocess.channels)
+        filled = tuple(str(warning.message) for warning in told)  # such as a transparency that was filled
+        fitted, notes = _fitted(image, critic.preprocess)
+        found.append(Subject(name, fitted, path, filled + notes))
     return found
+
+
+def _fitted(image: Tensor, reads: Preprocess) -> tuple[Tensor, tuple[str, ...]]:
+    """The image at the size at which it is judged, and what its reader must know of that."""
+    from ganexplain.models.preprocess import resized
+
+    height, width = image.shape[-2:]
+    shape, note = reads.shape, ""
+    if shape is None and max(height, width) > LONGEST:
+        factor = LONGEST / max(height, width)
+        shape = max(1, round(height * factor)), max(1, round(width * factor))
+        note = f"the image was shrunk from {width} x {height} to {shape[1]} x {shape[0]} pixels before it was judged"
+    if shape is None or shape == (height, width):
+        return image, ()
+    if not note:
+        stretched = abs(height / width - shape[0] / shape[1]) > 0.05 * shape[0] / shape[1]
+        what = "stretched" if stretched else "resized"
+        note = f"the judge reads {shape[1]} x {shape[0]} pixels, so the image of {width} x {height} was {what}"
+    return resized(image, shape, reads.resize).clamp(-1, 1), (note,)  # bicubic overshoots
+
+
+def _readable(name: str) -> str:
+    """A file name that every text can hold: bytes that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _plan(
@@ -189,4 +203,4 @@ def _command(model: str, images: Sequence[Path], methods: Sequence[str], told: d
     words = ["ganexplain", "explain", model, *map(str, images)]
     words += [w for m in methods for w in ("--method", m)]
     words += [w for option, value in told.items() if value for w in (option, str(value))]
-    return shlex.join(words)
+    return _readable(shlex.join(words))

@@ -6,12 +6,13 @@ import importlib
 import os
 import pkgutil
 import sys
+import warnings
 from collections.abc import Sequence
 
 import typer
 
 import ganexplain
-from ganexplain.cli._console import error
+from ganexplain.cli._console import error, note
 
 EXPECTED = (ValueError, TypeError, FileNotFoundError, NotImplementedError, OSError)
 INTERRUPTED = "interrupted; what was finished is kept"
@@ -41,17 +42,29 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
+def _told(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as one sentence for the person at the terminal, without the line of code that gave it."""
+    note(f"ganexplain: note: {' '.join(str(message).split())}")
+
+
+def _sentence(problem: Exception) -> str:
+    if isinstance(problem, OSError) and problem.strerror and problem.filename:
+        return f"cannot use {problem.filename!r}: {problem.strerror}; name another file or folder"
+    return str(problem) or type(problem).__name__
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     Exit codes: 0 done, 1 a fault of the program, 2 bad input (one sentence on stderr), 130 interrupted.
     """
+    warnings.showwarning = _told
     try:
         build()(args=list(arguments) if arguments is not None else None, prog_name="ganexplain")
     except EXPECTED as problem:
         if os.environ.get("GANEXPLAIN_TRACEBACK"):
             raise
-        error(str(problem) or type(problem).__name__)
+        error(_sentence(problem))
         sys.exit(2)
     except KeyboardInterrupt:
         error(INTERRUPTED)

@@ -26,7 +26,7 @@ class Check:
     """One check of one explanation.
 
     Attributes:
-        name: "completeness", "convergence", "deletion", "agreement", "randomisation" or "specificity".
+        name: "contrast", "completeness", "convergence", "deletion", "agreement", "randomisation" or "specificity".
         status: "pass", "fail" or "not applicable".
         value: what was measured, or None.
         threshold: what it is compared with, or None.
@@ -78,6 +78,25 @@ class Trust:
 
 def _status(good: bool) -> str:
     return PASS if good else FAIL
+
+
+def contrast(attribution: Attribution) -> Check:
+    """Whether the baseline is judged otherwise than the image: else the map cannot say why the image was judged so."""
+    if attribution.unit.startswith("score"):
+        return Check("contrast", NONE, None, None, "the score has no threshold that tells real from fake")
+    verdict, origin = attribution.verdict, float(attribution.origin_logit[0])
+    image_, baseline = ("fake" if x < verdict.threshold else "real" for x in (float(verdict.logit[0]), origin))
+    if image_ != baseline:
+        sentence = (
+            f"the baseline is judged {baseline}, the image {image_}: the map shows what turns the one into the other"
+        )
+        return Check("contrast", PASS, origin, verdict.threshold, sentence)
+    change = float(attribution.change[0])
+    sentence = (
+        f"the baseline is judged {baseline} as the image is: the map shows what sets the two apart ({change:+.2f} in "
+        f"the logit for {attribution.side}), not why the image is judged {image_}; try another baseline, or --reals DIR"
+    )
+    return Check("contrast", FAIL, origin, verdict.threshold, sentence)
 
 
 def completeness(attribution: Attribution, scale: float, tol: float) -> Check:

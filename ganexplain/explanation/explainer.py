@@ -13,9 +13,10 @@ from ganexplain import checks, tensors
 from ganexplain.attribution import METHODS
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
+from ganexplain.attribution.baselines import origin_of
 from ganexplain.attribution.chart import BaselineLike, Chart
 from ganexplain.attribution.domains.pixel import Pixel
-from ganexplain.attribution.domains.region import Region, segments
+from ganexplain.attribution.domains.region import SEGMENTS, Region, segments
 from ganexplain.attribution.methods._base import Method
 from ganexplain.evaluation import faithfulness, randomisation, trust
 from ganexplain.evaluation.randomisation import randomised
@@ -27,6 +28,7 @@ from ganexplain.models.preprocess import resized
 
 Progress = Callable[[str, float], None]
 
+CONTRASTS = ("blur", "black")  # baselines that need no reals, in the order in which they are tried
 CALM = 32  # reals on which the statistics of randomised critics are measured
 
 
@@ -65,7 +67,7 @@ class Explainer:
         verdict = self.critic.judge(image, batch_size=plan.batch_size)
         side = side or ("fake" if bool(verdict.is_fake[0]) else "real")
         checks.side(side)
-        labels = self._regions(image)
+        labels, baseline = self._regions(image), self._baseline(image, side)
         found: dict[str, Attribution] = {}
         trusts: dict[str, Trust] = {}
         interrupted = False
@@ -74,7 +76,8 @@ class Explainer:
                 warnings.simplefilter("ignore", UserWarning)  # the notes say it again, in the report
                 for i, method in enumerate(plan.methods):
                     tell(method, i / (3 * len(plan.methods)))
-                    found[method] = self._method(method, labels, side).attribute(image, side=side, seed=plan.seed)
+                    made = self._method(method, labels, baseline)
+                    found[method] = made.attribute(image, side=side, seed=plan.seed)
                 for method, trust_ in self._check(found, labels, tell):
                     trusts[method] = trust_
         except KeyboardInterrupt:
@@ -96,9 +99,9 @@ class Explainer:
         scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
         reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
         shuffled = randomisation.planned(self.critic, 2 + reals)
-        total = 1 + faithfulness.planned(n, plan.n_orders)
+        total = 1 + len(CONTRASTS) + faithfulness.planned(n, plan.n_orders)
         for name in plan.methods:
-            method = self._method(name, labels, "fake")
+            method = self._method(name, labels, None)
             size = labels.numel() if isinstance(method.domain, Pixel) else n
             light = self._light(method)
             total += method.planned(size) + scored
@@ -130,20 +133,26 @@ class Explainer:
             raise ValueError(f"the mask must have the image's size {size}, got {tuple(mask.shape)}")
         return groups.canonical(groups.check_labels(mask, "mask").reshape(1, *size))[0]
 
-    def _method(self, name: str, labels: Tensor | None, side: str) -> Method:
+    def _method(self, name: str, labels: Tensor | None, baseline: BaselineLike) -> Method:
         kind = METHODS.get(name)
-        domain = Pixel() if kind.needs == "gradients" else Region(labels, n_segments=self.plan.n_segments)
-        method: Method = kind(
-            self.critic, domain=domain, baseline=self._baseline(side), batch_size=self.plan.batch_size
-        )
+        source = SEGMENTS if self.plan.mask is None else "mask"
+        region = Region(labels, n_segments=self.plan.n_segments, source=source)
+        domain = Pixel() if kind.needs == "gradients" else region
+        method: Method = kind(self.critic, domain=domain, baseline=baseline, batch_size=self.plan.batch_size)
         if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
             method = method.variant(max_evaluations=self.plan.max_evaluations)
         return method
 
-    def _baseline(self, side: str) -> BaselineLike:
-        if self.plan.baseline is not None or side == "fake":
+    def _baseline(self, image: Tensor, side: str) -> BaselineLike:
+        """The plan's; else the nearest real for a fake where reals are known, else one that is judged otherwise."""
+        if self.plan.baseline is not None or (side == "fake" and self.critic.reference is not None):
             return self.plan.baseline
-        return "blur"
+        known = self.critic.calibration
+        sign, threshold = checks.side(side), known.threshold if known else 0.0
+        made = torch.cat([origin_of(self.critic, image, name).images for name in CONTRASTS])
+        evidence = (sign * (self.critic.logits(made, batch_size=self.plan.batch_size) - threshold)).tolist()
+        first = next((name for name, e in zip(CONTRASTS, evidence, strict=True) if e < 0), None)
+        return first or CONTRASTS[evidence.index(min(evidence))]
 
     def _light(self, method: Method) -> Method:
         if not hasattr(method, "max_evaluations"):
@@ -164,6 +173,7 @@ class Explainer:
             partner = _partner(name, found)
             with tensors.isolated(plan.seed):
                 checked = (
+                    trust.contrast(attribution),
                     trust.completeness(attribution, region.scale, 0.05),
                     trust.convergence(attribution),
                     trust.deletion(total, orders),
@@ -186,7 +196,7 @@ class Explainer:
         calm = [attribution.images, attribution.origins]
         if self.critic.reference is not None:
             calm.append(_fit(self.critic.reference.images[:CALM], attribution.images))
-        method = self._light(self._method(attribution.method, labels, attribution.side))
+        method = self._light(self._method(attribution.method, labels, attribution.origins))
         out = []
         for k in range(self.plan.n_randomised):
             other = randomised(self.critic, torch.cat(calm), seed=self.plan.seed + k, batch_size=self.plan.batch_size)
@@ -203,7 +213,8 @@ class Explainer:
         key = (attribution.method, attribution.side, str(tuple(attribution.images.shape[1:])))
         if key not in self._maps:
             images = self._other_images(attribution.images)
-            method = self._light(self._method(attribution.method, None, attribution.side))
+            baseline = "blur" if self.plan.baseline is None and attribution.side == "real" else self.plan.baseline
+            method = self._light(self._method(attribution.method, None, baseline))
             found = method.attribute(images, side=attribution.side, seed=self.plan.seed)
             self._maps[key] = torch.stack([images.sum(1), found.heatmap().to(images)], 1)
         kept = self._maps[key]

@@ -200,12 +200,15 @@ class Directions:
         state, rest = store.load_tensors(path)
         if rest.pop("kind", None) != "directions" or not {"vectors", "scale"} <= set(state):
             raise ValueError(f"{path} holds no directions; expected a file of Directions.save")
-        if rest["schema"] > SCHEMA:
-            raise ValueError(f"{path} has the newer schema {rest['schema']} (this reads {SCHEMA}); upgrade ganexplain")
-        del rest["schema"]
-        for name in ("layers", "names", "stands_out"):  # JSON has no tuples
-            rest[name] = None if rest[name] is None else tuple(rest[name])
-        found = cls(**{**state, **rest})
+        with store.reading(path, "set of directions"):
+            if rest["schema"] > SCHEMA:
+                raise ValueError(
+                    f"{path} has the newer schema {rest['schema']} (this reads {SCHEMA}); upgrade ganexplain"
+                )
+            del rest["schema"]
+            for name in ("layers", "names", "stands_out"):  # JSON has no tuples
+                rest[name] = None if rest[name] is None else tuple(rest[name])
+            found = cls(**{**state, **rest})
         if generator is not None:
             found.check(generator)
         return found

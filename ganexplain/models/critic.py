@@ -78,6 +78,8 @@ class Critic(nn.Module):
         self.kind = output if isinstance(output, str) else "logit"
         self.pick = None if isinstance(output, str) else output
         self.polarity = checks.one_of("polarity", polarity, ("real", "fake"))
+        if polarity == "fake" and output in ("classes", "class_probabilities"):
+            raise ValueError(f"output={output!r} has no polarity; say which column means real: real_class=0, 1, ...")
         self.pool, self.real_class = pool, real_class
         checks.one_of("output", self.kind, outputs.KINDS)
         self.preprocess = preprocess or Preprocess()

@@ -102,7 +102,11 @@ class GAN:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, of another kind, or of a newer version.
         """
-        state, metadata = store.load_tensors(path)
+        with store.reading(path, "GAN"):
+            return cls._loaded(path, *store.load_tensors(path))
+
+    @classmethod
+    def _loaded(cls, path: str | Path, state: dict[str, Tensor], metadata: dict[str, Any]) -> GAN:
         if metadata.get("kind") != "gan":
             raise ValueError(f"{path} holds {metadata.get('kind')!r}, expected a GAN")
         if metadata.get("schema", 0) > SCHEMA:

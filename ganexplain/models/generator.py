@@ -139,7 +139,13 @@ class WrappedGenerator(Generator):
         self.network = private_copy(network)
         self.z_dim, self.prior = z_dim, checks.one_of("prior", prior, PRIORS)
         self.code_shape, self.value_range = code_shape, value_range
-        image = self.render(self.sample(2))
+        try:
+            image = self.render(self.sample(2))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the generator cannot read codes of the shape (N, {', '.join(map(str, code_shape))}): {error}; say "
+                f"how it reads a code, such as code_shape=({z_dim}, 1, 1)"
+            ) from error
         if image.ndim != 4:
             raise ValueError(f"the generator must return images (N, C, H, W), got {tuple(image.shape)}")
         self.channels, self.resolution = image.shape[1], image.shape[2]

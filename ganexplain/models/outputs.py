@@ -18,7 +18,7 @@ OutputPicker = Callable[[Any], Tensor]
 Pool = str | tuple[int, int] | None
 
 
-def logit_of(probability: Tensor) -> Tensor:
+def logit_of(probability: Tensor, *, bare: str = "logit") -> Tensor:
     """log(p / (1 - p)), refused where p has no digits left.
 
     Raises:
@@ -27,14 +27,14 @@ def logit_of(probability: Tensor) -> Tensor:
     outside = (probability < 0) | (probability > 1)
     if outside.any():
         raise ValueError(
-            f"output='probability' needs values in [0, 1], got {float(probability.detach().min()):g} to "
-            f"{float(probability.detach().max()):g}; say output='logit' or 'score'"
+            f"a probability must lie in [0, 1], got {float(probability.detach().min()):g} to "
+            f"{float(probability.detach().max()):g}; say output={bare!r}"
         )
     saturated = int(((probability == 0) | (probability == 1)).sum())
     if saturated:
         raise ValueError(
             f"the model's probability saturates at 0 or 1 for {saturated} of {len(probability)} images, so the logit "
-            "is lost; return the value before the sigmoid and say output='logit'"
+            f"is lost; return the value before the sigmoid or softmax and say output={bare!r}"
         )
     return torch.logit(probability)
 
@@ -86,7 +86,7 @@ def pooled(raw: Tensor, pool: Pool) -> Tensor:
 
 
 def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
-    if raw.numel() != raw.shape[0] * raw.shape[1] or raw.shape[1] < 2:
+    if raw.ndim < 2 or raw.numel() != raw.shape[0] * raw.shape[1] or raw.shape[1] < 2:
         raise ValueError(
             f"output={kind!r} needs two or more numbers an image (N, K), got {tuple(raw.shape)}; say output='logit'"
         )
@@ -94,7 +94,7 @@ def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
     if not 0 <= real_class < z.shape[1]:
         raise ValueError(f"real_class must be 0 to {z.shape[1] - 1}, got {real_class}")
     if kind == "class_probabilities":
-        return logit_of(z[:, real_class])
+        return logit_of(z[:, real_class], bare="classes")
     sums_to_one = bool(((z.detach() >= 0).all(1) & ((z.detach().sum(1) - 1).abs() < 1e-4)).all())
     if sums_to_one:
         raise ValueError(

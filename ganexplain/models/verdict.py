@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def unsure(self) -> Tensor:
-        """(N,) bool: the critic's AUC is poor or unknown-by-calibration probabilities lie near one half."""
+        """(N,) bool: the critic's AUC is poor, or the probability lies near one half."""
         if self.auc is not None and self.auc < POOR_AUC:
             return torch.ones_like(self.logit, dtype=torch.bool)
         if self.probability is None:

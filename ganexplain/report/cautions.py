@@ -22,7 +22,7 @@ def reason(entry: Facts) -> str:
     """Why an explanation is not called reliable."""
     if entry["failed"]:
         return f"failed: {', '.join(entry['failed'])}"
-    return "interrupted" if entry["interrupted"] else "not checked"
+    return "interrupted" if entry["interrupted"] else "too little could be checked"
 
 
 def trust(entry: Facts) -> str:
@@ -37,7 +37,12 @@ def trust(entry: Facts) -> str:
         )
     if entry["failed"]:
         return f"CHECK the explanation before you rely on it: it failed the lesser check of {failed}."
-    return f"CHECK the explanation before you rely on it: it was {reason(entry)}, so not all checks were made."
+    if entry["interrupted"]:
+        return "CHECK the explanation before you rely on it: it was interrupted, so not all checks were made."
+    return (
+        "CHECK the explanation before you rely on it: none of the checks of deletion, randomisation and specificity "
+        "could be run; the table says what each of them needs."
+    )
 
 
 def page_title(entries: Sequence[Facts], planned: int, has_directions: bool) -> str:

@@ -17,6 +17,7 @@ BASELINES = {
     "black": "a black image",
 }
 QUESTIONS = {
+    "contrast": "Is the baseline judged otherwise than the image?",
     "completeness": "Do the values add up to the change?",
     "convergence": "Was it computed long enough?",
     "deletion": "Does the judge care about the regions in the order of the map?",
@@ -204,6 +205,8 @@ def measured(check: Facts) -> str:
     value, limit, name = check["value"], check["threshold"], check["name"]
     if value is None:
         return ""
+    if name == "contrast":
+        return f"baseline at {number(value)} (threshold {number(limit)})"
     if name == "completeness":
         gap = number(value) if value >= 0.005 else "below 0.01"
         return f"gap {gap} (at most {number(limit)})"

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ganexplain import Attribution, Calibration, Critic, IntegratedGradients, KernelShap, Lime, Region, Saliency
-from ganexplain.attribution.attribution import contributions
 from ganexplain.models.verdict import Verdict
 from ganexplain.store import save_tensors
 from tests._critics import critic, images
@@ -117,7 +116,6 @@ def test_the_top_is_sorted_by_size_with_shares_of_the_net() -> None:
     assert [c.value for c in top] == [3.0, -1.0, 0.5]
     assert [c.share for c in top] == pytest.approx([1.2, -0.4, 0.2])
     assert [c.error for c in top] == pytest.approx([0.1, 0.2, 0.4])
-    assert contributions(top)[1]["player"] == 1
     assert len(found.top(1)) == 1
     with pytest.raises(ValueError, match="k must be positive"):
         found.top(0)

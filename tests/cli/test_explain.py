@@ -118,7 +118,7 @@ def test_the_judge_gets_reals(run: Run, folder: Path, tmp_path: Path) -> None:
         (["--batch-size", "0"], "--batch-size must be at least 1"),
         (["--reals", "missing"], "missing"),
         (["--out", "bad.png"], "is a file"),
-        (["--out", "."], "holds something that is no report"),
+        (["--out", "."], "holds something that is not a report"),
         (["bad.png"], "bad.png"),
         (["missing.png"], "missing.png"),
     ],

@@ -13,10 +13,11 @@ from ganexplain.attribution.attribution import Attribution
 from ganexplain.evaluation import trust
 from ganexplain.evaluation.faithfulness import Orders, orders
 from ganexplain.evaluation.trust import FAIL, NONE, PASS, VITAL, Check, Trust
+from ganexplain.models.verdict import Verdict
 from tests._critics import critic, images
 from tests._games import player, whole
 
-NAMES = ("completeness", "convergence", "deletion", "agreement", "randomisation", "specificity")
+NAMES = ("contrast", "completeness", "convergence", "deletion", "agreement", "randomisation", "specificity")
 
 
 def checks(**status: str) -> Trust:
@@ -43,13 +44,30 @@ def test_the_word(status: tuple[str, ...]) -> None:
 
 
 def test_the_summary_counts_what_was_run() -> None:
-    assert checks().summary == "6 of 6 checks passed"
-    assert checks(deletion=FAIL, agreement=NONE).summary == "4 of 5 checks passed, 1 not applicable"
+    assert checks().summary == "7 of 7 checks passed"
+    assert checks(deletion=FAIL, agreement=NONE).summary == "5 of 6 checks passed, 1 not applicable"
     assert checks(agreement=FAIL)["agreement"].status == FAIL
 
 
 def explained(kind: type, **given: object) -> Attribution:
     return kind(critic("plain"), baseline="black", **given).attribute(images(1))
+
+
+def test_contrast() -> None:
+    found = explained(KernelShap)
+    verdict, logit = found.verdict, float(found.verdict.logit[0])
+
+    def against(origin: float, threshold: float, unit: str = "logit") -> trust.Check:
+        judged = Verdict(verdict.logit, threshold, None, None)
+        given = {"verdict": judged, "origin_logit": torch.tensor([origin]), "unit": unit}
+        return trust.contrast(Attribution(**{**vars(found), **given}))
+
+    assert against(logit - 2, logit - 1).status == PASS
+    assert against(logit + 2, logit + 1).status == PASS
+    assert against(logit + 2, logit - 1).status == FAIL
+    assert against(logit - 2, logit + 1).status == FAIL
+    assert against(logit - 2, logit - 1, "score").status == NONE
+    assert against(logit + 2, logit - 1).value == pytest.approx(logit + 2)
 
 
 def test_completeness() -> None:

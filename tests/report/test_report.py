@@ -264,13 +264,13 @@ def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
         report.save(folder)
     report.save(folder, overwrite=True)
     (folder / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"holds something that is no report \('mine.txt'\)"):
+    with pytest.raises(ValueError, match=r"holds something that is not a report \('mine.txt'\)"):
         report.save(folder, overwrite=True)
     assert (folder / "mine.txt").read_text() == "mine"
     site = tmp_path / "site"
     site.mkdir()
     (site / "index.html").write_text("my site")
-    with pytest.raises(ValueError, match="no report"):
+    with pytest.raises(ValueError, match="not a report"):
         report.save(site, overwrite=True)
     assert (site / "index.html").read_text() == "my site"
     with pytest.raises(ValueError, match="is a file"):

@@ -13,19 +13,23 @@ from ganexplain.models.critic import Critic
 
 __all__ = ["Region"]
 
+SEGMENTS = "SLIC, or a grid"
+
 
 class Region:
     """Where, region by region: coordinates (C, H, W); the players are segments of the image, or a mask of your own.
 
     Args:
         mask: (H, W) or (N, H, W) integer labels, for regions that mean something to you (eyes, mouth, background).
+        source: where a mask came from, for the record.
         n_segments: about how many segments to cut; None takes 16 below 64 pixels and 25 from there on.
     """
 
     name = "region"
 
-    def __init__(self, mask: Tensor | None = None, *, n_segments: int | None = None) -> None:
+    def __init__(self, mask: Tensor | None = None, *, n_segments: int | None = None, source: str = "") -> None:
         self.mask = None if mask is None else groups.check_labels(mask, "mask")
+        self.source = source or (SEGMENTS if mask is None else "mask")
         self.n_segments = None if n_segments is None else int(checks.positive(n_segments, "n_segments"))
 
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
@@ -33,7 +37,7 @@ class Region:
         checks.images(inputs)
         labels = segments(inputs, self.n_segments) if self.mask is None else self._given(inputs)
         players = groups.canonical(labels)[:, None].expand(-1, *inputs.shape[1:])
-        facts = {"regions": "mask" if self.mask is not None else "slic", "n_segments": self.n_segments}
+        facts = {"regions": self.source, "n_segments": self.n_segments}
         return image_chart(critic, inputs, baseline, players=players, domain=self.name, facts=facts)
 
     def _given(self, images: Tensor) -> Tensor:
