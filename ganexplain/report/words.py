@@ -131,6 +131,15 @@ def position(row: float, column: float, surrounds: bool) -> str:
     return f"{down} {across}".strip()
 
 
+def place(where_: str) -> str:
+    """A position as part of a sentence.
+
+    >>> place("left"), place("upper left"), place("centre")
+    ('the left side', 'the upper left', 'the centre')
+    """
+    return f"the {where_} side" if where_ in ("left", "right") else f"the {where_}"
+
+
 def where(regions: Sequence[Facts], side: str, unit: str, whole: str) -> str:
     """Which regions the verdict rests on, strongest first; ``whole`` says what the shares are of."""
     told = [r for r in regions if r["value"] and abs(r["value"]) > NOISE * (r["error"] or 0.0)]
@@ -144,7 +153,7 @@ def where(regions: Sequence[Facts], side: str, unit: str, whole: str) -> str:
     if not towards:
         return f"No region speaks for {side}."
     details = [_detail(r, unit, "" if i else f" of {whole}") for i, r in enumerate(towards)]
-    first, *rest = (f"the {r['position']} ({d})" for r, d in zip(towards, details, strict=True))
+    first, *rest = (f"{place(r['position'])} ({d})" for r, d in zip(towards, details, strict=True))
     text = f"What speaks for {side} lies most in {first}"
     return f"{text}, then in {listed(rest)}." if rest else f"{text}."
 
@@ -155,7 +164,7 @@ def against(regions: Sequence[Facts], side: str, unit: str) -> str:
     told = [r for r in regions if r["value"] < 0 and abs(r["value"]) > NOISE * (r["error"] or 0.0)][:NAMED]
     if not told:
         return f"No region clearly speaks for {other}."
-    parts = listed([f"the {r['position']} ({_detail(r, unit)})" for r in told])
+    parts = listed([f"{place(r['position'])} ({_detail(r, unit)})" for r in told])
     return f"For {other} {'speaks' if len(told) == 1 else 'speak'} {parts}."
 
 
