@@ -56,7 +56,7 @@ def test_where_names_the_strongest_and_leaves_noise_out() -> None:
         "What speaks for fake lies most in the lower left (region 1: +1.20 logits, 34 % of the change), then in "
         "the centre (region 3: +0.80 logits)."
     )
-    assert words.against(rows, "fake", "logit") == "For real speaks the right (region 2: −0.90 logits)."
+    assert words.against(rows, "fake", "logit") == "For real speaks the right side (region 2: −0.90 logits)."
     assert "points" in words.where(rows, "fake", "score", "the change")
 
 
