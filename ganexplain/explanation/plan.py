@@ -9,8 +9,7 @@ from torch import Tensor
 from ganexplain import checks
 from ganexplain.attribution import METHODS
 from ganexplain.attribution.chart import BaselineLike
-
-FEWEST = 50  # coalitions below which a sampled method says nothing
+from ganexplain.attribution.methods._base import FEWEST
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Outcome:
     quality: Tensor | None = None
 
 
+FEWEST = 50  # coalitions below which a sampled method says nothing
 ENDS = 3  # passes that every attribution takes: image, baseline, and the verdict
 
 
@@ -144,10 +145,32 @@ class Method(ABC):
         return Pixel()
 
 
-class PlayerMethod(Method):
-    """Base of the methods that remove players: regions unless said otherwise."""
+class CoalitionMethod(Method):
+    """Base of the methods that sample coalitions of players: of regions unless said otherwise.
+
+    Args:
+        critic: the critic to explain.
+        domain: regions by default.
+        baseline: what stands in the place of a removed player.
+        max_evaluations: coalitions an image, at least `FEWEST`.
+        batch_size: the largest batch that the critic sees.
+    """
 
     most_players: ClassVar[int] = 1024
+
+    def __init__(
+        self,
+        critic: Critic,
+        *,
+        domain: Domain | None = None,
+        baseline: BaselineLike = None,
+        max_evaluations: int = 1000,
+        batch_size: int = 64,
+    ) -> None:
+        super().__init__(critic, domain=domain, baseline=baseline, batch_size=batch_size)
+        if max_evaluations < FEWEST:
+            raise ValueError(f"max_evaluations must be at least {FEWEST}, got {max_evaluations}")
+        self.max_evaluations = int(max_evaluations)
 
     @staticmethod
     def _default_domain() -> Domain:

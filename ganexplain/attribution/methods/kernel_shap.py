@@ -10,10 +10,9 @@ from torch import Tensor
 
 from ganexplain import tensors
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.chart import BaselineLike, Chart, Domain
-from ganexplain.attribution.methods._base import ENDS, Outcome, PlayerMethod
+from ganexplain.attribution.chart import Chart
+from ganexplain.attribution.methods._base import ENDS, CoalitionMethod, Outcome
 from ganexplain.attribution.methods._regression import sandwich
-from ganexplain.models.critic import Critic
 
 __all__ = ["KernelShap"]
 
@@ -21,7 +20,7 @@ EXACT = 12  # 4,096 coalitions
 WORTH = 5  # times the budget that exact values may cost: 12 players by default, fewer where maps are only compared
 
 
-class KernelShap(PlayerMethod):
+class KernelShap(CoalitionMethod):
     """Shapley values of the players: exact up to 12 of them, else sampled with standard errors (Lundberg and Lee 2017).
 
     Args:
@@ -39,20 +38,6 @@ class KernelShap(PlayerMethod):
     name: ClassVar[str] = "kernel_shap"
     complete: ClassVar[bool] = True
     sampled: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        critic: Critic,
-        *,
-        domain: Domain | None = None,
-        baseline: BaselineLike = None,
-        max_evaluations: int = 1000,
-        batch_size: int = 64,
-    ) -> None:
-        super().__init__(critic, domain=domain, baseline=baseline, batch_size=batch_size)
-        if max_evaluations < 50:
-            raise ValueError(f"max_evaluations must be at least 50, got {max_evaluations}")
-        self.max_evaluations = int(max_evaluations)
 
     def planned(self, n_players: int) -> int:
         """Every coalition where values are exact, else the number asked for, at least eight a player; and the ends."""

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ganexplain import tensors
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.chart import BaselineLike, Chart, Domain
-from ganexplain.attribution.methods._base import ENDS, Outcome, PlayerMethod
+from ganexplain.attribution.chart import Chart
+from ganexplain.attribution.methods._base import ENDS, CoalitionMethod, Outcome
 from ganexplain.attribution.methods._regression import sandwich
-from ganexplain.models.critic import Critic
 
 __all__ = ["Lime"]
 
@@ -20,7 +19,7 @@ KERNEL_WIDTH = 0.25  # as lime_image: sqrt(exp(-d^2 / w^2)) of the cosine distan
 RIDGE = 1.0
 
 
-class Lime(PlayerMethod):
+class Lime(CoalitionMethod):
     """Coefficients of a ridge regression on random coalitions near the whole image (Ribeiro et al. 2016).
 
     Args:
@@ -37,20 +36,6 @@ class Lime(PlayerMethod):
 
     name: ClassVar[str] = "lime"
     sampled: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        critic: Critic,
-        *,
-        domain: Domain | None = None,
-        baseline: BaselineLike = None,
-        max_evaluations: int = 1000,
-        batch_size: int = 64,
-    ) -> None:
-        super().__init__(critic, domain=domain, baseline=baseline, batch_size=batch_size)
-        if max_evaluations < 50:
-            raise ValueError(f"max_evaluations must be at least 50, got {max_evaluations}")
-        self.max_evaluations = int(max_evaluations)
 
     def planned(self, n_players: int) -> int:
         """The number asked for, and the ends."""
