@@ -1,7 +1,9 @@
 """The doctor: every illness is made on purpose, and a healthy critic has none."""
 
+import itertools
 import json
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,8 +14,12 @@ from ganexplain import tensors
 from ganexplain.evaluation.doctor import examine
 from ganexplain.evaluation.doctor.area import gain, interval, placements
 from ganexplain.evaluation.doctor.examination import CHECKS
+from ganexplain.evaluation.doctor.finding import Case
+from ganexplain.evaluation.doctor.judgement import polarity, threshold
+from ganexplain.evaluation.doctor.ranges import correct, improvement
+from ganexplain.evaluation.doctor.reading import declared_range
 from ganexplain.models.critic import Critic, auc
-from ganexplain.models.gan import GAN
+from ganexplain.models.gan import GAN, bundled
 from ganexplain.models.preprocess import Preprocess
 
 
@@ -267,6 +273,134 @@ def test_a_wrong_range_is_told_from_a_wrong_polarity():
     assert right["polarity"].status == "ok"
 
 
+RANGES = {"[-1, 1]": (-1.0, 1.0), "[0, 1]": (0.0, 1.0), "[0, 255]": (0.0, 255.0)}
+
+
+def kinds(n, seed):
+    """Reals and fakes that differ in brightness and grain and overlap."""
+    return pictures(0.12, n, spread=0.35, seed=2 * seed), pictures(-0.12, n, spread=0.3, seed=2 * seed + 1)
+
+
+@cache
+def trained(seed, word):
+    """A two-class detector (column 0 is real) that was trained on images in one range."""
+    reads, (real, fake) = Preprocess(value_range=RANGES[word]), kinds(48, seed + 100)
+    with tensors.isolated():
+        torch.manual_seed(seed)
+        first = [nn.Conv2d(1, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU()]
+        second = [nn.Conv2d(6, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        network = nn.Sequential(*first, *second, nn.Linear(6, 2))
+        images, labels = reads(torch.cat([real, fake])), torch.tensor([0] * 48 + [1] * 48)
+        steps = torch.optim.Adam(network.parameters(), 0.02)
+        for _ in range(150):
+            steps.zero_grad()
+            nn.functional.cross_entropy(network(images), labels).backward()
+            steps.step()
+    return network.eval()
+
+
+def wired(seed, word, declared, **how):
+    """The case of a detector trained on one range and declared with another, on images that it has not seen."""
+    how = {"output": "classes", "real_class": 0} | how
+    critic = Critic(trained(seed, word), preprocess=Preprocess(value_range=RANGES[declared]), **how)
+    return Case(critic, *kinds(40, seed))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("word", RANGES)
+def test_a_right_range_gives_no_alarm_whatever_the_polarity(seed, word):
+    right = wired(seed, word, word)
+    assert declared_range(right).status == "ok"
+    assert polarity(right).status == "ok"
+    assert threshold(right).status == "ok"
+    inverted = wired(seed, word, word, real_class=1)
+    assert declared_range(inverted).status == "ok"
+    assert polarity(inverted).status == "fail"
+    assert polarity(inverted).advice == "say real_class=0"
+    assert threshold(inverted).advice.startswith("see the polarity first")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("word", "declared"), list(itertools.permutations(RANGES, 2)))
+def test_a_wrong_range_that_a_threshold_gives_away_is_named(seed, word, declared):
+    """The oracle is the accuracy of both readings: the right one is far better, and is named alone."""
+    wrong, right = wired(seed, word, declared), wired(seed, word, word)
+    accuracy = [threshold(case).value for case in (wrong, right)]
+    assert right.area[0] > 0.9
+    assert accuracy[1] > 0.8
+    finding = declared_range(wrong)
+    assert accuracy[0] < 0.7  # so each of these wirings is one that a person would want to be told of
+    assert finding.status == "fail"
+    assert f"read as {word} the AUC is {right.area[0]:.3f}" in finding.sentence
+    assert finding.advice.endswith(f"value_range=({RANGES[word][0]:g}, {RANGES[word][1]:g})")
+    assert "calibrating would hide that mistake" in threshold(wrong).advice
+    assert wrong.better_range == word
+    if wrong.inverted:
+        assert polarity(wrong).advice == "say real_class=1, unless the declared range below is what is wrong"
+
+
+def test_accuracies_are_compared_only_where_the_critic_has_a_threshold():
+    def offset(x):
+        return 10 * x.mean((1, 2, 3)) - 6  # AUC 1 in both ranges; at [0, 1] reals are at .5 and fakes at -2.5
+
+    real, fake = pictures(0.3), pictures(-0.3, seed=1)
+    assert found(offset, "declared range", real, fake).status == "fail"
+    assert found(offset, "declared range", real, fake, output="score").status == "ok"
+    assert declared_range(Case(Critic(offset).calibrate(real, fake), real, fake)).status == "ok"
+
+
+def test_a_threshold_that_has_drifted_is_not_taken_for_a_range():
+    def drifted(x):
+        return 10 * x.mean((1, 2, 3)) - 4  # reals (.3) and fakes (-.3) parted at .4; at [0, 1] at -.2: better by chance
+
+    case = Case(Critic(drifted), REAL, FAKE)
+    other = case.ranges.others["[0, 1]"]
+    assert improvement(case.ranges.declared.turned, other.turned)[1] < 1e-6
+    assert other.accuracy < other.attainable - 0.03
+    assert declared_range(case).status == "ok"
+    assert threshold(case).advice.startswith("calibrate")
+
+
+@pytest.mark.parametrize("which", ["judge", "discriminator"])
+def test_a_bundled_gan_gives_no_alarm(which):
+    gan = bundled("fashion")
+    reals = tensors.from_uint8(gan.reals)
+    for seed in range(3):
+        case = Case(gan.critic(which), reals[seed * 40 : seed * 40 + 60], gan.samples(60, seed=seed))
+        assert declared_range(case).status == "ok"
+        assert not case.inverted
+
+
+def test_the_exact_test_agrees_with_a_binomial_and_with_all_signs():
+    from scipy.stats import binomtest
+
+    draw = tensors.rng(0, "mcnemar")
+    for n in (5, 8, 30):
+        before, after = (tuple(torch.from_numpy(draw.normal(0, 1, n)) for _ in range(2)) for _ in range(2))
+        old, new = (torch.cat(correct(*pair)) for pair in (before, after))
+        gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
+        value, chance = improvement(before, after)
+        assert value == pytest.approx((gained - lost) / (2 * n))
+        assert chance == pytest.approx(binomtest(gained, gained + lost, alternative="greater").pvalue)
+    before = torch.tensor([-1.0, -1, 1, 1]), torch.tensor([1.0, 1, -1, -1, -1, 1])
+    after = torch.tensor([1.0, 1, -1, 1]), torch.tensor([-1.0, 1, 1, -1, -1, -1])
+    value, chance = improvement(before, after)
+    signs = [(sum(s[:3]) / 4 + sum(s[3:]) / 6) / 2 for s in itertools.product((-1, 1), repeat=6)]
+    assert value == pytest.approx((1 / 4 + 1 / 6) / 2)
+    assert chance == pytest.approx(np.mean([s >= value - 1e-9 for s in signs]))
+
+
+def test_classes_are_described_by_their_column():
+    model = examine(Critic(trained(0, "[0, 1]"), output="classes", real_class=0), real=REAL[:2]).model
+    assert model.startswith("classes, real is class 0; reads")
+    three = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 3))
+    with torch.no_grad():
+        three[2].weight.copy_(torch.tensor([[-5.0], [5.0], [0.0]]))
+    finding = found(three, "polarity", output="classes", real_class=0)
+    assert finding.status == "fail"
+    assert "another real_class than 0 (0 to 2)" in finding.advice
+
+
 def test_bytes_and_imagenet_statistics_are_tried():
     real, fake = pictures(-0.4), pictures(0.4, seed=1)
     assert "read as [0, 255]" in found(Around(76.5), "declared range", real, fake).sentence
@@ -411,6 +545,9 @@ def critic():
 def sized():
     return Critic(bright, preprocess=Preprocess(size=6, channels=1))
 
+def pair():
+    return Critic(lambda x: x.flatten(1)[:, :2])
+
 def dull():
     return Critic(lambda x: 0 * x.mean((1, 2, 3)))
 """
@@ -446,6 +583,23 @@ def test_the_command_prints_a_table_and_a_summary(scene, capsys):
     assert err == ""
     assert command(f"{scene}/mine.py:dull", *images) == 1
     assert "Do not explain this critic yet" in capsys.readouterr().out
+
+
+def test_the_command_says_once_that_a_critic_cannot_run(scene, capsys):
+    assert command(f"{scene}/mine.py:pair", "--real", scene / "real", "--fake", scene / "fake") == 1
+    out = capsys.readouterr().out
+    assert out.startswith("the critic cannot judge these images: the model returns (40, 2)")
+    assert out.count("cannot judge") == 1
+    assert "not applicable" not in out
+    assert len(out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("images", [(), ("--real", "none")])
+def test_the_command_looks_at_the_model_before_the_images(scene, capsys, images):
+    assert command("nowhere_at_all:critic", *images) == 2
+    assert "no module 'nowhere_at_all'" in capsys.readouterr().err
+    assert command(f"{scene}/mine.py:critics", *images) == 2
+    assert "did you mean 'critic'" in capsys.readouterr().err
 
 
 def test_the_command_on_files_sizes_and_a_terminal(scene, capsys, monkeypatch):

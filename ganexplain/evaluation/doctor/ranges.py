@@ -18,6 +18,8 @@ CLEARLY = 2.58  # standard errors of a difference of AUCs: several alternatives 
 CHANCE = 0.005  # one tail of the same 99 %
 BETTER = 0.02  # AUC that is worth a warning
 ACCURATE = 0.05  # balanced accuracy that is worth a failure
+NEAR = 0.03  # balanced accuracy by which the threshold of a model that is read as trained may miss the best one
+RELIEVED = 0.25  # share of saturated logits that a right range brings back
 LARGE = 10.0  # logits whose probability differs from 0 or 1 by less than 5e-5
 
 Pair = tuple[Tensor, Tensor]
@@ -61,6 +63,13 @@ class Reading:
         return sum(self.shares) / 2
 
     @property
+    def attainable(self) -> float:
+        """Largest balanced accuracy at any threshold."""
+        real, fake = self.turned
+        cuts = torch.cat([real, fake])[:, None]
+        return float(((real >= cuts).double().mean(1) + (fake < cuts).double().mean(1)).max() / 2)
+
+    @property
     def saturated(self) -> float:
         """Share of the logits beyond 10."""
         return float((torch.cat([self.real, self.fake]).abs() > LARGE).double().mean())
@@ -89,18 +98,21 @@ class Ranges:
     def more_accurate(self, word: str) -> bool:
         """Whether another reading has a working threshold, is clearly more accurate at it, and no worse in AUC."""
         other, (change, error) = self.others[word], self.gain(word)
-        if not self.thresholded or other.sign != self.declared.sign or min(other.shares) < 0.5:
+        if not self.thresholded or min(other.shares) < 0.5:
             return False
-        better, chance = improvement(self.declared.turned, other.turned)
-        return better > ACCURATE and chance < CHANCE and change > -max(BETTER, error)
+        if not more_accurate(self.declared.turned, other.turned) or change <= -max(BETTER, error):
+            return False
+        # a discriminator whose threshold has drifted is met by some range by chance: a second sign is needed
+        relieved = self.declared.saturated - other.saturated > RELIEVED
+        return relieved or clear((change, error)) or other.accuracy > other.attainable - NEAR
 
     def sorts_better(self, word: str) -> bool:
         """Whether another reading has a clearly better AUC, or is the right way round and no worse."""
         change, error = self.gain(word)
         if self.others[word].sign == self.declared.sign:
             return clear((change, error))
-        lost, chance = improvement(self.others[word].turned, self.declared.turned)
-        return change >= -BETTER and not (self.thresholded and lost > ACCURATE and chance < CHANCE)
+        worse = self.thresholded and more_accurate(self.others[word].turned, self.declared.turned)
+        return change >= -BETTER and not worse
 
     @property
     def better(self) -> list[str]:
@@ -115,8 +127,9 @@ class Ranges:
         return self.more_accurate(word), accuracy + auc(*other.turned), -other.saturated
 
     def _beaten(self, word: str, best: str) -> bool:
-        by = self.more_accurate(best), self.more_accurate(word)
-        return by[0] > by[1] or clear(gain(self.others[word].turned, self.others[best].turned))
+        pair = self.others[word].turned, self.others[best].turned
+        by_accuracy = self.thresholded and more_accurate(*pair)
+        return by_accuracy or self.more_accurate(best) > self.more_accurate(word) or clear(gain(*pair))
 
 
 def compared(critic: Critic, images: Pair, score: Callable[[Tensor, Critic], Tensor], inverted: bool) -> Ranges:
@@ -146,6 +159,12 @@ def compared(critic: Critic, images: Pair, score: Callable[[Tensor, Critic], Ten
 def clear(better: tuple[float, float]) -> bool:
     """Whether a gain in AUC, given with its standard error, is large and no chance."""
     return better[0] > BETTER and better[0] > CLEARLY * better[1]
+
+
+def more_accurate(before: Pair, after: Pair) -> bool:
+    """Whether the balanced accuracy at the logit 0 is larger afterwards, clearly and by no chance."""
+    better, chance = improvement(before, after)
+    return better > ACCURATE and chance < CHANCE
 
 
 def correct(real: Tensor, fake: Tensor) -> Pair:
