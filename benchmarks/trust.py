@@ -64,6 +64,7 @@ class Case:
         """The title's word for a map, and the names of the checks that it fails."""
         found = trust.Trust(
             (
+                trust.contrast(self.maps["kernel_shap"]),
                 trust.deletion(total, self.orders),
                 trust.agreement(total, partner, "", 0),
                 trust.randomisation(total, randomised),
