@@ -16,6 +16,7 @@ VITAL = ("deletion", "randomisation", "specificity")  # a failure of one of thes
 
 DELETION = 0.95  # share of random orders to beat
 RANDOMISED = 0.3  # mean rank correlation with maps of randomised critics to stay below
+COVERED = 0.5  # share of the verdict that must lie between baseline and image
 SPECIFIC = 0.9  # share of other images' maps to beat
 
 FEW = f"fewer than {FEWEST} regions: any order of so few could be chance"
@@ -81,22 +82,27 @@ def _status(good: bool) -> str:
 
 
 def contrast(attribution: Attribution) -> Check:
-    """Whether the baseline is judged otherwise than the image: else the map cannot say why the image was judged so."""
-    if attribution.unit.startswith("score"):
-        return Check("contrast", NONE, None, None, "the score has no threshold that tells real from fake")
+    """How much of the verdict lies between baseline and image: of what they share, the map can say nothing."""
     verdict, origin = attribution.verdict, float(attribution.origin_logit[0])
-    image_, baseline = ("fake" if x < verdict.threshold else "real" for x in (float(verdict.logit[0]), origin))
-    if image_ != baseline:
-        sentence = (
-            f"the baseline is judged {baseline}, the image {image_}: the map shows what turns the one into the other"
+    logit = float(verdict.logit[0])
+    distance = logit - verdict.threshold
+    if attribution.unit.startswith("score"):
+        return Check("contrast", NONE, None, COVERED, "the score has no threshold that tells real from fake")
+    if abs(distance) < 1e-6:
+        return Check(
+            "contrast", NONE, None, COVERED, "the image lies on the threshold, so there is no verdict to explain"
         )
-        return Check("contrast", PASS, origin, verdict.threshold, sentence)
-    change = float(attribution.change[0])
+    share = (logit - origin) / distance
     sentence = (
-        f"the baseline is judged {baseline} as the image is: the map shows what sets the two apart ({change:+.2f} in "
-        f"the logit for {attribution.side}), not why the image is judged {image_}; try another baseline, or --reals DIR"
+        f"from the baseline ({origin:+.2f}) to the image ({logit:+.2f}) the logit moves by {share:.0%} of the image's "
+        "distance from the threshold"
     )
-    return Check("contrast", FAIL, origin, verdict.threshold, sentence)
+    if share < COVERED:
+        judged = "real" if distance > 0 else "fake"
+        sentence += (
+            f": the map shows what sets the two apart, not why the image is judged {judged}; try another baseline"
+        )
+    return Check("contrast", _status(share >= COVERED), share, COVERED, sentence)
 
 
 def completeness(attribution: Attribution, scale: float, tol: float) -> Check:

@@ -99,7 +99,7 @@ class Explainer:
         scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
         reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
         shuffled = randomisation.planned(self.critic, 2 + reals)
-        total = 1 + len(CONTRASTS) + faithfulness.planned(n, plan.n_orders)
+        total = 2 + len(CONTRASTS) + faithfulness.planned(n, plan.n_orders)
         for name in plan.methods:
             method = self._method(name, labels, None)
             size = labels.numel() if isinstance(method.domain, Pixel) else n
@@ -144,15 +144,15 @@ class Explainer:
         return method
 
     def _baseline(self, image: Tensor, side: str) -> BaselineLike:
-        """The plan's; else the nearest real for a fake where reals are known, else one that is judged otherwise."""
+        """The plan's; else the nearest real for a fake where reals are known, else one that leaves most to explain."""
         if self.plan.baseline is not None or (side == "fake" and self.critic.reference is not None):
             return self.plan.baseline
         known = self.critic.calibration
         sign, threshold = checks.side(side), known.threshold if known else 0.0
-        made = torch.cat([origin_of(self.critic, image, name).images for name in CONTRASTS])
-        evidence = (sign * (self.critic.logits(made, batch_size=self.plan.batch_size) - threshold)).tolist()
-        first = next((name for name, e in zip(CONTRASTS, evidence, strict=True) if e < 0), None)
-        return first or CONTRASTS[evidence.index(min(evidence))]
+        made = torch.cat([image, *(origin_of(self.critic, image, name).images for name in CONTRASTS)])
+        own, *evidence = (sign * (self.critic.logits(made, batch_size=self.plan.batch_size) - threshold)).tolist()
+        enough = (name for name, e in zip(CONTRASTS, evidence, strict=True) if e <= (1 - trust.COVERED) * own)
+        return next(enough, CONTRASTS[evidence.index(min(evidence))])
 
     def _light(self, method: Method) -> Method:
         if not hasattr(method, "max_evaluations"):

@@ -19,7 +19,7 @@ class Plan:
     Attributes:
         methods: names from the registry; the first one is what a report quotes.
         baseline: see `ganexplain.attribution.baselines.origin_of`; None takes the nearest real for an image judged
-            fake where reals are known, else the blurred or the black image, whichever is judged otherwise: from
+            fake where reals are known, else the blurred image, or the black one if the blur keeps the verdict: from
             another real, little would be left to explain of a real.
         mask: (H, W) labels of regions of your own, or None for segments of the image.
         n_segments: about how many segments; None decides by the size.

@@ -17,7 +17,7 @@ BASELINES = {
     "black": "a black image",
 }
 QUESTIONS = {
-    "contrast": "Is the baseline judged otherwise than the image?",
+    "contrast": "Does the baseline leave the verdict to be explained?",
     "completeness": "Do the values add up to the change?",
     "convergence": "Was it computed long enough?",
     "deletion": "Does the judge care about the regions in the order of the map?",
@@ -215,7 +215,7 @@ def measured(check: Facts) -> str:
     if value is None:
         return ""
     if name == "contrast":
-        return f"baseline at {number(value)} (threshold {number(limit)})"
+        return f"{_share(value)} of the verdict lies between them (at least {_share(limit)})"
     if name == "completeness":
         gap = number(value) if value >= 0.005 else "below 0.01"
         return f"gap {gap} (at most {number(limit)})"

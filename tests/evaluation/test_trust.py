@@ -62,12 +62,14 @@ def test_contrast() -> None:
         given = {"verdict": judged, "origin_logit": torch.tensor([origin]), "unit": unit}
         return trust.contrast(Attribution(**{**vars(found), **given}))
 
-    assert against(logit - 2, logit - 1).status == PASS
-    assert against(logit + 2, logit + 1).status == PASS
-    assert against(logit + 2, logit - 1).status == FAIL
-    assert against(logit - 2, logit + 1).status == FAIL
+    assert against(logit - 2, logit - 1).value == pytest.approx(2)  # a fake baseline of a real
+    assert against(logit + 2, logit + 1).value == pytest.approx(2)  # a real baseline of a fake
+    assert against(logit - 0.6, logit - 1).status == PASS  # both real, but most of the verdict lies between them
+    assert against(logit - 0.4, logit - 1).status == FAIL
+    assert against(logit + 0.4, logit + 1).status == FAIL
+    assert against(logit + 2, logit - 1).status == FAIL  # the baseline is more real than the real image
     assert against(logit - 2, logit - 1, "score").status == NONE
-    assert against(logit + 2, logit - 1).value == pytest.approx(logit + 2)
+    assert against(logit - 2, logit).status == NONE
 
 
 def test_completeness() -> None:
