@@ -355,7 +355,7 @@ def test_a_threshold_that_has_drifted_is_not_taken_for_a_range():
 
     case = Case(Critic(drifted), REAL, FAKE)
     other = case.ranges.others["[0, 1]"]
-    assert improvement(case.ranges.declared.turned, other.turned)[1] < 1e-6
+    assert improvement(case.ranges.declared.turned, other.turned)[1] < 0.005
     assert other.accuracy < other.attainable - 0.03
     assert declared_range(case).status == "ok"
     assert threshold(case).advice.startswith("calibrate")
