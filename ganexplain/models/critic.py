@@ -236,6 +236,6 @@ def platt(real: Tensor, fake: Tensor, real_share: float = 0.5) -> tuple[float, f
     if a <= 0:
         raise ValueError(
             "the fakes have higher logits than the reals, so nothing can be calibrated; the polarity may be inverted: "
-            "say polarity='fake' if a high output means fake"
+            "say polarity='fake' if a high output means fake, or the other real_class"
         )
     return centre - spread * b / a, a / spread
