@@ -215,7 +215,8 @@ def measured(check: Facts) -> str:
     if value is None:
         return ""
     if name == "contrast":
-        return f"{_share(value)} of the verdict lies between them (at least {_share(limit)})"
+        part = "all" if value >= 1 else _share(max(value, 0.0))  # beyond 1, the baseline is judged otherwise
+        return f"{part} of the verdict lies between them (at least {_share(limit)})"
     if name == "completeness":
         gap = number(value) if value >= 0.005 else "below 0.01"
         return f"gap {gap} (at most {number(limit)})"

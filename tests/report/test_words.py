@@ -91,6 +91,9 @@ def test_positions(row: float, column: float, said: str) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
+        ({"name": "contrast", "value": 1.07, "threshold": 0.5}, "all of the verdict lies between them (at least 50 %)"),
+        ({"name": "contrast", "value": 0.3, "threshold": 0.5}, "30 % of the verdict lies between them (at least 50 %)"),
+        ({"name": "contrast", "value": -1.0, "threshold": 0.5}, "0 % of the verdict lies between them (at least 50 %)"),
         ({"name": "completeness", "value": 0.0001, "threshold": 0.2}, "gap below 0.01 (at most 0.20)"),
         ({"name": "convergence", "value": 1000.0, "threshold": None}, "1,000 evaluations"),
         ({"name": "convergence", "value": 0.05, "threshold": 0.25}, "error 5 % (at most 25 %)"),
