@@ -115,6 +115,8 @@ class Explainer:
         """Number of players of each of the other images."""
         if isinstance(method.domain, Pixel):
             return [images[0, 0].numel()] * len(images)
+        if self.plan.mask is not None:
+            return [int(groups.counts(self._regions(images[:1])[None])[0])] * len(images)
         return groups.counts(groups.canonical(segments(images, self.plan.n_segments))).tolist()
 
     def seconds(self, image: Tensor) -> float:
@@ -214,7 +216,8 @@ class Explainer:
         if key not in self._maps:
             images = self._other_images(attribution.images)
             baseline = "blur" if self.plan.baseline is None and attribution.side == "real" else self.plan.baseline
-            method = self._light(self._method(attribution.method, None, baseline))
+            own = None if self.plan.mask is None else labels  # a mask's regions are those of every image
+            method = self._light(self._method(attribution.method, own, baseline))
             found = method.attribute(images, side=attribution.side, seed=self.plan.seed)
             self._maps[key] = torch.stack([images.sum(1), found.heatmap().to(images)], 1)
         kept = self._maps[key]
