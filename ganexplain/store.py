@@ -41,9 +41,10 @@ def write_bytes(path: str | Path, payload: bytes) -> Path:
     return path
 
 
-def json_bytes(value: Any) -> bytes:
-    """``value`` as readable JSON with sorted keys; NaN is refused, since JSON has none."""
-    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
+def json_bytes(value: Any, *, sort_keys: bool = True) -> bytes:
+    """``value`` as readable JSON; NaN is refused, since JSON has none, and what no text can hold becomes a ?."""
+    text = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode("utf-8", "replace")  # a file name may hold bytes that no text can
 
 
 def write_json(path: str | Path, value: Any) -> Path:

@@ -123,4 +123,6 @@ def test_isolated_can_be_nested() -> None:
 @pytest.mark.parametrize("seed", [0, 2**32 - 1, 2**32, 2**63 - 1])
 def test_isolated_takes_large_seeds(seed: int) -> None:
     with isolated(seed):
-        draws()
+        first = draws()
+    with isolated(seed):
+        assert draws() == first

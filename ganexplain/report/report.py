@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ganexplain import __version__, folders
+from ganexplain import __version__, folders, store
 from ganexplain.explanation import Explanation
 from ganexplain.report import content, files, pictures
 from ganexplain.report.directions import Discovery
@@ -74,7 +73,11 @@ class Report:
             PermissionError: it cannot be written.
         """
         folders.check(folder, files.REPORT, overwrite=overwrite)
-        made = {files.PAGE: self.html().encode(), files.DATA: _json(self.document), files.RUN: _json(_run(run or {}))}
+        made = {
+            files.PAGE: self.html().encode("utf-8", "replace"),
+            files.DATA: store.json_bytes(self.document, sort_keys=False),  # methods stay in the order of the plan
+            files.RUN: store.json_bytes(_run(run or {})),
+        }
         for explanation, entry in zip(self.explanations, self.document["explanations"], strict=True):
             made[entry["arrays"]] = files.npz(content.arrays(explanation))
         return folders.write(folder, made, files.REPORT, overwrite=overwrite) / files.PAGE
@@ -144,10 +147,6 @@ def _filters() -> dict[str, Any]:
 
 def _run(more: Mapping[str, Any]) -> dict[str, Any]:
     return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), **more}
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def _inline(picture: pictures.Picture) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,6 +202,28 @@ def test_a_long_run_is_announced(run: Run, folder: Path, tmp_path: Path, monkeyp
     ]
     _, _, err = run(*words)
     assert "forward passes are planned, at most about 3 minutes" in err
+
+
+def test_a_name_that_no_text_can_hold_loses_nothing(run: Run, folder: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff\xfe.png")
+    try:
+        odd.write_bytes((folder / "images" / "0.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    assert run("explain", folder / "gan.safetensors", odd, "--out", tmp_path / "out")[0] == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["explanations"][0]["name"] == "??.png"
+    assert "??.png" in json.loads((tmp_path / "out" / "run.json").read_text())["images"][0]
+
+
+def test_a_filled_transparency_is_said_in_the_report(run: Run, folder: Path, tmp_path: Path) -> None:
+    image = Image.open(folder / "images" / "0.png").convert("LA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(tmp_path / "alpha.png")
+    code, out, err = run(
+        "explain", folder / "gan.safetensors", tmp_path / "alpha.png", "--out", tmp_path / "out", "--quiet", "--json"
+    )
+    assert (code, err) == (0, "")
+    assert any("white" in note for note in json.loads(out)["explanations"][0]["notes"])
 
 
 def test_a_large_image_is_shrunk_and_it_is_said(tmp_path: Path) -> None:
