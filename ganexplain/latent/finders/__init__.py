@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ganexplain import checks
@@ -20,9 +21,14 @@ class Finder(ABC):
 
     Attributes:
         facts: short statements for lists of methods, such as what a finder needs.
+        measure: what `Directions.strength` is, as tables and pages call it.
+        columns: further numbers a direction for tables and pages: a key of `Directions.params` that holds one entry a
+            direction, and its heading.
     """
 
     facts: ClassVar[tuple[str, ...]] = ()
+    measure: ClassVar[str] = "strength"
+    columns: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *, space: str = "z", n_directions: int = 10) -> None:
         self.space = space

@@ -38,6 +38,7 @@ class SeFa(Finder):
     """
 
     facts = ("reads weights only", "no samples", "no labels")
+    measure = "eigenvalue"
 
     eigenvalues_: Tensor
     spectrum_: Spectrum
