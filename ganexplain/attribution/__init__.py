@@ -21,4 +21,6 @@ def _row(part: Any) -> dict[str, Any]:
     facts = [word for word in ("complete", "sampled") if getattr(part, word, False)]
     if hasattr(part, "needs"):
         facts.append(f"needs {part.needs}")
+    if getattr(part, "caution", ""):
+        facts.append(part.caution)
     return {"summary": (part.__doc__ or "").strip().split("\n")[0], "facts": facts}

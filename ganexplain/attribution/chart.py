@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -20,12 +20,13 @@ class Chart:
 
     Attributes:
         point: (N, *coordinates) the inputs.
-        origin: (N or 1, *coordinates) the baseline.
+        origin: (N or 1, *coordinates) the baseline; the mean of them where there is a set.
         evidence: (coordinates (M, *), rows (M,)) -> (M,) logits, higher is more real, differentiable; ``rows`` says
             which input each row belongs to, since methods expand and split batches.
         players: (1 or N, *coordinates) canonical integer labels of what is removed together, or None.
         domain: the domain's name.
         baseline: the baseline's name.
+        origins: (N or 1, K, *coordinates) a set of baselines, over which an explanation is averaged, or None.
         image: (coordinates, rows) -> (M, C, H, W) for display, where there is one.
         path: (t (M,), rows) -> (points, velocities), or None for the straight line.
         scale: the natural unit of a change of the logit (interquartile range of the reals' logits), 0 if unknown.
@@ -40,6 +41,7 @@ class Chart:
     players: Tensor | None
     domain: str
     baseline: str
+    origins: Tensor | None = None
     image: Callable[[Tensor, Tensor], Tensor] | None = None
     path: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     scale: float = 0.0
@@ -77,7 +79,7 @@ class Chart:
                     "kernel_shap, lime or occlusion"
                 )
             (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
-        return torch.zeros_like(leaf) if gradient is None else gradient
+        return torch.zeros_like(leaf) if gradient is None else gradient.contiguous()
 
     def coalitions(self, keep: Tensor, row: int, batch_size: int) -> Tensor:
         """(M,) float64 evidence of input ``row`` with only the players of ``keep`` (M, P) in place."""
@@ -93,10 +95,19 @@ class Chart:
         return tensors.batched(evaluate, batch_size, keep)
 
     def ends(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """(N,) float64 evidence at the point and at the origin."""
+        """(N,) float64 evidence at the point and at the origin, the mean over a set of origins."""
         rows = torch.arange(len(self.point), device=self.point.device)
-        origin = self.origin.expand(self.point.shape)
-        return self.values(self.point, rows, batch_size), self.values(origin, rows, batch_size)
+        whole = self.values(self.point, rows, batch_size)
+        origins = self.origin[:, None] if self.origins is None else self.origins
+        sets, each = origins.shape[:2]
+        owner = torch.arange(sets, device=rows.device).repeat_interleave(each)
+        return whole, self.values(origins.flatten(0, 1), owner, batch_size).view(sets, each).mean(1).expand(len(rows))
+
+    def members(self) -> list[Chart]:
+        """One chart for each baseline of the set; the chart itself where there is one baseline."""
+        if self.origins is None:
+            return [self]
+        return [replace(self, origin=origin, origins=None) for origin in self.origins.unbind(1)]
 
     def outside(self, origin_logit: Tensor) -> tuple[str, ...]:
         """A note where the baseline's logits (N,) lie outside the range of the reals; none where no reals are known."""

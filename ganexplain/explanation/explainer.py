@@ -24,6 +24,7 @@ from ganexplain.evaluation.trust import Trust
 from ganexplain.explanation.explanation import Explanation, describe, region_totals
 from ganexplain.explanation.plan import Plan
 from ganexplain.models.critic import Critic
+from ganexplain.models.fast import LOOKS
 from ganexplain.models.preprocess import resized
 
 Progress = Callable[[str, float], None]
@@ -98,17 +99,17 @@ class Explainer:
         compared = 0 if others is None else min(plan.n_others, len(others))
         scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
         reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
-        shuffled = randomisation.planned(self.critic, 2 + reals)
-        total = 2 + len(CONTRASTS) + faithfulness.planned(n, plan.n_orders)
+        shuffled = LOOKS + randomisation.planned(self.critic, 2 + reals)
+        total = LOOKS + 2 + len(CONTRASTS) + faithfulness.planned(n, plan.n_orders)
         for name in plan.methods:
-            method = self._method(name, labels, None)
+            method = self._method(name, labels, plan.baseline)
             size = labels.numel() if isinstance(method.domain, Pixel) else n
             light = self._light(method)
-            total += method.planned(size) + scored
+            total += method.passes(size) + scored
             if n >= faithfulness.FEWEST and isinstance(self.critic.network, nn.Module):
-                total += plan.n_randomised * (shuffled + light.planned(size))
+                total += plan.n_randomised * (shuffled + light.passes(size))
             if others is not None and not any(key[0] == name for key in self._maps):
-                total += sum(light.planned(size) for size in self._sizes(method, others))
+                total += sum(light.passes(size) for size in self._sizes(method, others))
         return total
 
     def _sizes(self, method: Method, images: Tensor) -> list[int]:
@@ -139,7 +140,7 @@ class Explainer:
         kind = METHODS.get(name)
         source = SEGMENTS if self.plan.mask is None else "mask"
         region = Region(labels, n_segments=self.plan.n_segments, source=source)
-        domain = Pixel() if kind.needs == "gradients" else region
+        domain = Pixel() if kind.needs != "calls" else region
         method: Method = kind(self.critic, domain=domain, baseline=baseline, batch_size=self.plan.batch_size)
         if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
             method = method.variant(max_evaluations=self.plan.max_evaluations)
@@ -159,13 +160,13 @@ class Explainer:
     def _light(self, method: Method) -> Method:
         if not hasattr(method, "max_evaluations"):
             return method
-        most = 30 if method.needs == "gradients" else self.plan.light
+        most = 30 if method.needs != "calls" else self.plan.light
         return method.variant(max_evaluations=min(most, method.max_evaluations))
 
     def _check(self, found: Mapping[str, Attribution], labels: Tensor, tell: Progress) -> Iterator[tuple[str, Trust]]:
         plan = self.plan
         first = next(iter(found.values()))
-        region = Region(labels).bind(self.critic, first.images, first.origins)
+        region = Region(labels).bind(self.critic.fast(first.images), first.images, first.origins)
         totals = {name: region_totals(a, labels) for name, a in found.items()}
         tell("random orders", 1 / 3)
         orders = self._orders(region, first.side)
@@ -241,8 +242,9 @@ def explain(
 
 def _partner(name: str, found: Mapping[str, Attribution]) -> str:
     """Another method that works in the other way: gradients against removals. Raw saliency is never a second method."""
-    wanted = "calls" if METHODS.get(name).needs == "gradients" else "gradients"
-    return next((other for other in found if METHODS.get(other).needs == wanted and other != "saliency"), "")
+    by_calls = METHODS.get(name).needs == "calls"
+    others = {o: METHODS.get(o) for o in found}
+    return next((o for o, kind in others.items() if (kind.needs == "calls") != by_calls and kind.unit == "{}"), "")
 
 
 def _fit(images: Tensor, like: Tensor) -> Tensor:

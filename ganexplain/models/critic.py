@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganexplain import checks, tensors
 from ganexplain.models import outputs
+from ganexplain.models.fast import faster, state_of
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.private import in_training, private_copy, without_tail
 from ganexplain.models.verdict import Calibration, Verdict
@@ -86,6 +87,7 @@ class Critic(nn.Module):
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
         self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
+        self._fast: tuple[Any, Network, nn.Module] | None = None  # state, the network of that state, its faster form
         self.network = private_copy(network) if isinstance(network, nn.Module) else network
         self.tail = "none" if self.pick or self.kind not in (*outputs.PROBABILITIES, "classes") else "unverified"
 
@@ -202,6 +204,24 @@ class Critic(nn.Module):
         twin = copy.copy(self)
         twin.__dict__ = {**self.__dict__, **changes}
         twin._modules = dict(self._modules)  # a shared dictionary would show a later cut of one in both
+        return twin
+
+    def fast(self, images: Tensor) -> Critic:
+        """The same critic with its network in a faster form (`ganexplain.models.fast`), tried on the first image.
+
+        Layers are folded into others there; whoever reaches into them takes the critic itself.
+        """
+        if not isinstance(self.network, nn.Module):
+            return self
+        with torch.no_grad(), tensors.isolated():
+            x = self.preprocess(self._placed(images[:1].detach()))
+            if self.tail == "unverified":
+                self._settle_tail(x)
+            state = state_of(self.network)
+            if self._fast is None or self._fast[0] != state:
+                self._fast = state, self.network, faster(self.network, x)
+        twin = self._variant()
+        twin.network = self._fast[2]
         return twin
 
     @property

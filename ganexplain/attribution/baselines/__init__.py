@@ -16,12 +16,24 @@ class Origin:
     """A baseline made for some images.
 
     Attributes:
-        images: (N or 1, C, H, W).
+        images: (N or 1, C, H, W); of a set, its mean.
         name: what it is called in reports.
+        many: (N or 1, K, C, H, W) the set, or None where there is one.
     """
 
     images: Tensor
     name: str
+    many: Tensor | None = None
+
+
+def baselines_in(baseline: BaselineLike) -> int:
+    """How many baselines an image this stands for: 1, or the size of a set (the most it can have)."""
+    from ganexplain.attribution import BASELINES
+
+    if isinstance(baseline, Tensor):
+        return baseline.shape[1] if baseline.ndim == 5 else 1
+    made = BASELINES.get(baseline)() if isinstance(baseline, str) else baseline
+    return int(getattr(made, "n", 1))
 
 
 def origin_of(critic: Critic, images: Tensor, baseline: BaselineLike) -> Origin:
@@ -31,7 +43,8 @@ def origin_of(critic: Critic, images: Tensor, baseline: BaselineLike) -> Origin:
         critic: asked for its reference reals where the baseline needs them.
         images: (N, C, H, W) in [-1, 1].
         baseline: a name from the registry, a tensor, a callable (critic, images) -> tensor, or None: the nearest real
-            where the critic knows reals, else the blurred image.
+            where the critic knows reals, else the blurred image. A tensor (N or 1, K, C, H, W) is a set of K baselines
+            for each image, over which explanations are averaged.
 
     Raises:
         ValueError: unknown name, wrong shape, or reals are needed and not known.
@@ -48,6 +61,10 @@ def origin_of(critic: Critic, images: Tensor, baseline: BaselineLike) -> Origin:
         made, name = baseline(critic, images), getattr(baseline, "name", "given")
     if not isinstance(made, Tensor):
         raise TypeError(f"a baseline must be a tensor {tuple(images.shape)}, got {type(made).__name__}")
-    if made.ndim != 4 or made.shape[1:] != images.shape[1:] or len(made) not in (1, len(images)):
-        raise ValueError(f"a baseline must have the shape {tuple(images.shape)} or (1, ...), got {tuple(made.shape)}")
-    return Origin(checks.finite(made, "the baseline").to(images).detach().clone(), name)
+    if made.ndim not in (4, 5) or made.shape[-3:] != images.shape[1:] or len(made) not in (1, len(images)):
+        raise ValueError(
+            f"a baseline must have the shape {tuple(images.shape)} or (1, ...), or for a set of K of them (1, K, ...), "
+            f"got {tuple(made.shape)}"
+        )
+    made = checks.finite(made, "the baseline").to(images).detach().clone()
+    return Origin(made, name) if made.ndim == 4 else Origin(made.mean(1), name, made)

@@ -40,6 +40,7 @@ def image_chart(
         players=players.to(images.device),
         domain=domain,
         baseline=origin.name,
+        origins=origin.many,
         image=lambda coordinates, rows: coordinates,
         scale=reference.iqr if reference is not None else 0.0,
         real_range=reference.range if reference is not None else None,

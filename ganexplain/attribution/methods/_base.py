@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganexplain import checks, tensors
 from ganexplain.attribution.attribution import Attribution
+from ganexplain.attribution.baselines import baselines_in
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.models.critic import Critic
 
@@ -27,6 +28,7 @@ class Outcome:
         error: (N, P) standard error per player.
         converged: (N,) bool.
         quality: (N,) R^2 of a fit.
+        notes: what a reader must know of this result, one sentence each.
     """
 
     values: Tensor
@@ -34,6 +36,7 @@ class Outcome:
     error: Tensor | None = None
     converged: Tensor | None = None
     quality: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
 
 FEWEST = 50  # coalitions below which a sampled method says nothing
@@ -43,12 +46,18 @@ ENDS = 3  # passes that every attribution takes: image, baseline, and the verdic
 class Method(ABC):
     """Base of the attribution methods.
 
+    Evaluations are counted in forward passes of one image. A critic's first attribution takes up to
+    `ganexplain.models.fast.LOOKS` more, in which its network is brought into a faster form.
+
     Attributes:
         name: the registry's name.
         complete: the values sum to the change of the evidence.
+        odd: the map for "fake" is the negative of the map for "real".
         sampled: the values carry a standard error, and depend on the seed.
-        needs: "gradients" or "calls": what the critic must offer.
-        per_unit: the values are derivatives, not amounts.
+        needs: "calls", "gradients", or "modules": what the critic must offer; the last reaches into its layers.
+        unit: of the values, "{}" being the critic's own, such as "{} per unit" for a derivative, or "a.u.".
+        sets: the method draws from a set of baselines itself; for the others the results of all are averaged.
+        caution: what every reader of such a map must know, or nothing.
     """
 
     name: ClassVar[str]
@@ -56,7 +65,9 @@ class Method(ABC):
     odd: ClassVar[bool] = True
     sampled: ClassVar[bool] = False
     needs: ClassVar[str] = "calls"
-    per_unit: ClassVar[bool] = False
+    unit: ClassVar[str] = "{}"
+    sets: ClassVar[bool] = False
+    caution: ClassVar[str] = ""
 
     def __init__(
         self, critic: Critic, *, domain: Domain | None = None, baseline: BaselineLike = None, batch_size: int = 64
@@ -82,21 +93,25 @@ class Method(ABC):
             ValueError: inputs, domain and method do not fit; the message says how.
         """
         sign = checks.side(side)
+        flip = sign if self.odd else 1
         with tensors.isolated(seed):
-            chart = self.domain.bind(self.critic, inputs, self.baseline)
+            checks.images(inputs)
+            # layers keep their names and meanings only in the network as it was given
+            critic = self.critic if self.needs == "modules" else self.critic.fast(inputs)
+            chart = self.domain.bind(critic, inputs, self.baseline)
             point, origin = chart.ends(self.batch_size)
-            found = self._outcome(chart, seed)
+            found = self._outcome(chart, seed) if self.sets else self._averaged(chart, seed)
             checks.finite(found.values, f"the values of {self.name}")
             verdict = self.critic.judge(inputs, batch_size=self.batch_size)
         gap = None
         if self.complete:
             gap = sign * (found.values.double().flatten(1).sum(1).cpu() - (point - origin))
-        notes = (*chart.notes, *chart.outside(origin))
+        cautions = (self.caution,) if self.caution else ()
+        notes = (*chart.notes, *chart.outside(origin), *cautions, *found.notes)
         for note in notes:
             warnings.warn(note, stacklevel=2)
-        unit = self.critic.unit
         return Attribution(
-            values=sign * found.values,
+            values=flip * found.values,
             players=chart.players,
             images=inputs.detach().clone(),
             origins=_shown(chart),
@@ -107,7 +122,7 @@ class Method(ABC):
             domain=chart.domain,
             baseline=chart.baseline,
             params={**self._params(), **chart.facts, "seed": seed},
-            unit=f"{unit} per unit" if self.per_unit else unit,
+            unit=self.unit.format(self.critic.unit),
             evaluations=found.evaluations + ENDS,
             gap=gap,
             error=found.error,
@@ -116,13 +131,39 @@ class Method(ABC):
             notes=notes,
         )
 
+    def _averaged(self, chart: Chart, seed: int) -> Outcome:
+        """The mean over the chart's baselines, each with draws of its own so that their errors are independent."""
+        charts = chart.members()
+        if len(charts) == 1:
+            return self._outcome(charts[0], seed)
+        found = [
+            self._outcome(one, int(tensors.rng(seed, "baseline", k).integers(2**31))) for k, one in enumerate(charts)
+        ]
+        errors, done = (
+            [o.error for o in found if o.error is not None],
+            [o.converged for o in found if o.converged is not None],
+        )
+        fits = [o.quality for o in found if o.quality is not None]
+        return Outcome(
+            values=torch.stack([o.values for o in found]).mean(0),
+            evaluations=torch.stack([o.evaluations for o in found]).sum(0),
+            error=torch.stack(errors).square().sum(0).sqrt() / len(found) if errors else None,
+            converged=torch.stack(done).all(0) if done else None,
+            quality=torch.stack(fits).mean(0) if fits else None,
+            notes=tuple(dict.fromkeys(note for o in found for note in o.notes)),
+        )
+
     @abstractmethod
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         """Values of the logit (evidence for "real") in the coordinates of the chart."""
 
     @abstractmethod
     def planned(self, n_players: int) -> int:
-        """The most forward passes an image that `attribute` will use."""
+        """The most forward passes an image that `attribute` will use with one baseline."""
+
+    def passes(self, n_players: int) -> int:
+        """The most forward passes an image, with the baselines that were given."""
+        return self.planned(n_players) * (1 if self.sets else baselines_in(self.baseline))
 
     def variant(self, **changes: Any) -> Self:
         """The same method with other constructor values, such as ``critic``, ``baseline`` or ``max_evaluations``."""

@@ -18,7 +18,7 @@ class Saliency(Method):
 
     name: ClassVar[str] = "saliency"
     needs: ClassVar[str] = "gradients"
-    per_unit: ClassVar[bool] = True
+    unit: ClassVar[str] = "{} per unit"
 
     def planned(self, n_players: int) -> int:
         """One gradient, and the ends."""

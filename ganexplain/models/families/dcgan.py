@@ -6,14 +6,13 @@ depend on more than the image, so the default has neither and relies on R1 and R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ganexplain import checks
+from ganexplain.models.families._architecture import Images, initialise
 from ganexplain.models.generator import Generator
 
 __all__ = ["DCGAN"]
@@ -23,44 +22,29 @@ NORMS = ("none", "batch")
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """What both networks are built from.
+class Architecture(Images):
+    """What both networks are built from, beside resolution, channels and z_dim.
 
     Attributes:
-        resolution: side of the images in pixels, a multiple of 4.
-        channels: 1 to 4.
-        z_dim: length of a latent code.
         width: channels of the discriminator's first convolution; they double as the side halves, up to 8 * width.
         norm: "none" or "batch".
         depth: 3x3 convolutions after each enlargement of the generator.
         critic_depth: 3x3 convolutions after each halving of the discriminator.
     """
 
-    resolution: int = 28
-    channels: int = 1
-    z_dim: int = 64
+    family: ClassVar[str] = "dcgan"
+
     width: int = 32
     norm: str = "none"
     depth: int = 0
     critic_depth: int = 0
 
     def __post_init__(self) -> None:
-        if self.resolution < 4 or self.resolution % 4:
-            raise ValueError(f"resolution must be a multiple of 4, got {self.resolution}; resize the images")
-        if not 1 <= self.channels <= 4:
-            raise ValueError(f"channels must be 1 to 4, got {self.channels}")
-        checks.positive(self.z_dim, "z_dim")
+        super().__post_init__()
         checks.positive(self.width, "width")
         checks.one_of("norm", self.norm, NORMS)
         if min(self.depth, self.critic_depth) < 0:
             raise ValueError(f"depth and critic_depth must be 0 or more, got {self.depth} and {self.critic_depth}")
-
-    @classmethod
-    def read(cls, options: Mapping[str, Any]) -> Architecture:
-        """An architecture from plain options; an unknown one raises with the nearest name."""
-        for name in options:
-            checks.one_of("option of the family dcgan", name, [f.name for f in fields(cls)])
-        return cls(**options)
 
     @property
     def levels(self) -> int:
@@ -140,20 +124,6 @@ def _smooth(width: int, depth: int, norm: str) -> list[nn.Module]:
     return layers
 
 
-def _initialised(network: nn.Module) -> nn.Module:
-    """He-normal weights for the leaky slope, zero biases: with no norm layer the scale must come from the weights."""
-    for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            fan_in = module.weight[0].numel()
-            if isinstance(module, nn.ConvTranspose2d):  # each output sees kernel / stride taps of every input
-                fan_in = module.in_channels * module.kernel_size[0] ** 2 // module.stride[0] ** 2
-            with torch.no_grad():
-                module.weight.normal_(0, (2 / (1 + SLOPE**2) / fan_in) ** 0.5)
-                if module.bias is not None:
-                    module.bias.zero_()
-    return network
-
-
 class DCGAN:
     """The family's builders; keyword arguments are the fields of `Architecture`."""
 
@@ -161,12 +131,12 @@ class DCGAN:
     def generator(**architecture: int | str) -> DCGenerator:
         """A new generator, initialised from torch's current random state."""
         network = DCGenerator(Architecture.read(architecture))
-        _initialised(network)
+        initialise(network, SLOPE)
         return network
 
     @staticmethod
     def discriminator(**architecture: int | str) -> DCDiscriminator:
         """A new discriminator, initialised from torch's current random state."""
         network = DCDiscriminator(Architecture.read(architecture))
-        _initialised(network)
+        initialise(network, SLOPE)
         return network
