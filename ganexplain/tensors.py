@@ -51,13 +51,15 @@ def batched(function: Callable[..., Tensor], batch_size: int, *tensors: Tensor) 
 
 
 @contextlib.contextmanager
-def isolated(seed: int = 0) -> Iterator[None]:
+def isolated(seed: int = 0, *keys: int | str) -> Iterator[None]:
     """Seed the global generators of Python, numpy and torch inside the block and put them back afterwards.
 
-    A model that draws noise in its forward is then repeatable, and the caller's random streams are untouched.
+    A model that draws noise in its forward is then repeatable, and the caller's random streams are untouched. With
+    ``keys`` the block has a stream of its own for every (seed, keys), as in `rng`.
     """
     python, numpy_state = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    seed = int(rng(seed, *keys).integers(2**31)) if keys else seed
     with torch.random.fork_rng(devices=devices):
         try:
             random.seed(seed)

@@ -29,7 +29,7 @@ SHORT_JUDGE = 100  # judge steps after an interrupt: the user wants the prompt b
 
 def run(
     out: Annotated[Path, typer.Option("--out", help="Folder of the run: gan.safetensors, metrics.jsonl, samples.")],
-    data: Annotated[str, typer.Option("--data", help="fashion-mnist, digits, FOLDER (subfolders: classes), FILE.npz.")],
+    data: Annotated[str, typer.Option("--data", help="fashion-mnist, mnist, digits, NAME:FOLDER, FOLDER, FILE.npz.")],
     preset: Annotated[str, typer.Option("--preset", help="A preset's name, or a .toml file.")] = "dcgan",
     steps: Annotated[int | None, typer.Option("--steps", help="Length of the run; else the preset's.")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="section.key=value; may be repeated.")] = None,

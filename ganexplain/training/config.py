@@ -20,7 +20,7 @@ class LossConfig:
     """The game.
 
     Attributes:
-        name: "relativistic" or "bce".
+        name: "relativistic", "bce" or "least_squares".
         gamma: weight of the gradient penalties, as gamma / 2 * squared norm; it grows with the area.
         penalties: which ones: "r1" (reals), "r2" (fakes).
     """

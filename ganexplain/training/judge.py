@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexplain import tensors
 from ganexplain.models.critic import Critic, auc
@@ -75,22 +75,27 @@ def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch
             codes = tensors.normal(seed, "judge", number, shape=(options.batch, generator.z_dim)).to(device)
             with torch.no_grad():
                 fake = generator(codes)
-            logits, slopes = zip(squared_slope(judge, real), squared_slope(judge, fake), strict=True)
-            loss = losses.bce_discriminator(*logits)
-            slope = torch.cat(slopes).mean()
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(
-                loss + options.gamma * slope
-            )  # gamma / 2 on each kind; slope is the mean of the two
-            if not math.isfinite(float(loss.detach())):
-                raise DivergedError(
-                    f"the judge's loss at step {number} is not finite; lower judge.lr or raise judge.gamma"
-                )
-            optimiser.step()
-            right = 0.5 * ((logits[0] > 0).float().mean() + (logits[1] < 0).float().mean())
-            yield JudgeStep(number, float(loss.detach()), float(right), float(slope.detach()))
+            with tensors.isolated(seed, "judge dropout", number):
+                step = _step(judge, optimiser, (real, fake), number, options.gamma)
+            yield step
     finally:
         laid_out(judge, torch.contiguous_format).eval().requires_grad_(False)
+
+
+def _step(
+    judge: nn.Module, optimiser: torch.optim.Optimizer, images: tuple[Tensor, Tensor], number: int, gamma: float
+) -> JudgeStep:
+    """One update on (real, fake) images."""
+    logits, slopes = zip(*(squared_slope(judge, batch) for batch in images), strict=True)
+    loss = losses.bce_discriminator(*logits)
+    slope = torch.cat(slopes).mean()
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss + gamma * slope)  # gamma / 2 on each kind; slope is the mean of the two
+    if not math.isfinite(float(loss.detach())):
+        raise DivergedError(f"the judge's loss at step {number} is not finite; lower judge.lr or raise judge.gamma")
+    optimiser.step()
+    right = 0.5 * ((logits[0] > 0).float().mean() + (logits[1] < 0).float().mean())
+    return JudgeStep(number, float(loss.detach()), float(right), float(slope.detach()))
 
 
 def _cosine(lr: float, number: int, steps: int) -> float:

@@ -107,7 +107,10 @@ class _Trainer:
         start = time.perf_counter()
         try:
             for number in range(1, self.config.run.steps + 1):
-                yield self.step(number, start)
+                # dropout draws from torch's global stream: keyed by the step, it leaves the caller's alone
+                with tensors.isolated(self.config.run.seed, "dropout", number):
+                    taken = self.step(number, start)
+                yield taken
         finally:
             laid_out(self.d, torch.contiguous_format).eval().requires_grad_(False)
 

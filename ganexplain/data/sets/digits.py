@@ -19,6 +19,8 @@ LEVELS = 16  # each of the 8x8 pixels counts the ink in a 4x4 block
 
 def digits(path: Path | None, resolution: int | None, channels: int | None) -> DataSet:
     """The digits as bytes: the count 0..16 of each pixel becomes 0..255."""
+    if path is not None:
+        raise ValueError(f"digits come with scikit-learn and are read from no folder, got {path}; write only digits")
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -1,0 +1,121 @@
+"""The family mlp: parameters counted by hand, any size, and dropout that trains and never judges."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganexplain.models.families.mlp import MLP
+from ganexplain.models.gan import GAN
+from ganexplain.training.config import load
+from ganexplain.training.judge import train_judge
+from ganexplain.training.loop import train
+
+SMALL = {"resolution": 8, "z_dim": 6, "widths": [16, 24], "critic_width": 4}
+
+
+def count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_parameters_are_those_counted_by_hand() -> None:
+    generator = (100 * 256 + 256) + (256 * 512 + 512) + (512 * 1024 + 1024) + (1024 * 784 + 784)
+    discriminator = (25 * 1 * 64 + 64) + (25 * 64 * 64 + 64) + (64 * 7 * 7 + 1)
+    assert (generator, discriminator) == (1_486_352, 107_265)
+    assert count(MLP.generator()) == generator
+    assert count(MLP.discriminator()) == discriminator
+
+
+@pytest.mark.parametrize("resolution", [4, 8, 12, 28, 32, 64])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_shapes(resolution: int, channels: int) -> None:
+    gan = GAN.build("mlp", **{**SMALL, "resolution": resolution, "channels": channels})
+    images = gan.samples(3)
+    assert images.shape == (3, channels, resolution, resolution)
+    assert images.abs().max() <= 1
+    assert gan.discriminator(images).shape == (3,)
+    assert (gan.generator.resolution, gan.generator.channels, gan.generator.z_dim) == (resolution, channels, 6)
+
+
+def test_a_code_first_meets_a_plain_linear_layer() -> None:
+    generator = GAN.build("mlp", **SMALL).generator
+    first = generator.first_layer()
+    assert torch.equal(first.weight, generator.layers[0].weight)
+    assert first.gain is None
+
+
+def test_the_generator_is_its_formula() -> None:
+    generator = MLP.generator(**SMALL)
+    z = generator.sample(5, seed=1)
+    linear = [m for m in generator.modules() if isinstance(m, nn.Linear)]
+    x: Tensor = z
+    for layer in linear[:-1]:
+        x = x @ layer.weight.T + layer.bias
+        x = torch.where(x > 0, x, 0.3 * x)
+    x = torch.tanh(x @ linear[-1].weight.T + linear[-1].bias)
+    torch.testing.assert_close(generator.render(z), x.detach().reshape(5, 1, 8, 8))
+
+
+def test_dropout_drops_three_in_ten_in_training_and_nothing_in_a_critic() -> None:
+    gan = GAN.build("mlp", seed=1)
+    images = gan.samples(64)
+    kept: list[Tensor] = []
+    first = next(m for m in gan.discriminator.modules() if isinstance(m, nn.Dropout))
+    first.register_forward_hook(
+        lambda _m, given, out: kept.append((out != 0).float().mean() / (given[0] != 0).float().mean())
+    )
+    gan.discriminator.train()(images)
+    assert float(kept[0]) == pytest.approx(0.7, abs=0.01)
+    critic = gan.critic("discriminator")
+    assert torch.equal(critic.logits(images), critic.logits(images))
+    torch.testing.assert_close(critic.logits(images[:1]), critic.logits(images)[:1])
+    assert gan.discriminator.training  # the critic is a private copy
+    assert not any(isinstance(m, nn.Dropout) for m in MLP.discriminator(dropout=0.0).modules())
+
+
+def test_dropout_is_that_of_the_step_and_leaves_the_global_stream_alone() -> None:
+    images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    config = load("seed-mnist", ["run.steps=3", "run.batch=8", "judge.steps=2", "judge.batch=8"])
+    found = []
+    for state in (0, 5):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        gan = GAN.build("mlp", **SMALL)
+        for _ in train(gan, images, config):
+            torch.rand(state)  # whoever draws between steps
+        list(train_judge(gan, images, config))
+        torch.manual_seed(state)
+        assert torch.equal(torch.get_rng_state(), before)
+        found.append(gan.fingerprint)
+    assert found[0] == found[1]
+    without = GAN.build("mlp", **SMALL, dropout=0.0)
+    list(train(without, images, config))
+    list(train_judge(without, images, config))
+    assert without.fingerprint != found[0]
+
+
+def test_a_saved_one_comes_back(tmp_path: object) -> None:
+    gan = GAN.build("mlp", seed=2, **SMALL)
+    again = GAN.load(gan.save(f"{tmp_path}/gan.safetensors"))
+    assert again.fingerprint == gan.fingerprint
+    assert torch.equal(again.samples(4), copy.deepcopy(gan).samples(4))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resolution": 30}, "multiple of 4, got 30"),
+        ({"widths": [16, 0]}, r"list of positive whole numbers, got \[16, 0\]"),
+        ({"widths": 16}, "list of positive whole numbers, got 16"),
+        ({"critic_width": 0}, "critic_width must be positive"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\)"),
+        ({"slope": -0.1}, r"slope must lie in \[0, 1\)"),
+        ({"width": 8}, "option of the family mlp 'width'; did you mean 'widths'"),
+    ],
+)
+def test_bad_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GAN.build("mlp", **options)
