@@ -1,0 +1,217 @@
+"""Principal components of a layer's activations, or of the codes (GANSpace)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganexplain import checks
+from ganexplain.latent.activations import activations, first_block
+from ganexplain.latent.components import Components, near_equal, varimax
+from ganexplain.latent.directions import PRIOR_STD, Directions, fingerprint
+from ganexplain.latent.finders._sampling import SamplingFinder, oriented, private, tidy
+from ganexplain.models.generator import Generator
+
+__all__ = ["GanSpace"]
+
+ROTATIONS = ("none", "varimax")
+# an edit moves a component by the share of its variance that is linear in the code: below one half, what the edit does
+# to the component is less than what it cannot foresee
+R2_NEEDED = 0.5
+HELD_OUT = 0.25  # codes that judge the components, as a share of those that found them
+CACHE = 2**28  # bytes of activations that are kept; beyond, they are computed anew in each pass
+
+
+class GanSpace(SamplingFinder):
+    """The directions along which a layer's activations vary most, or the codes themselves in spaces other than z.
+
+    In z the codes vary alike in all directions, so the principal components of a layer's activations are found, and the
+    codes are regressed on their scores: an edit by 1 adds what codes have more on average whose component is one
+    standard deviation higher. In another space such as w the components are those of the codes, and an edit by 1 is one
+    standard deviation. The length of that step is `Directions.scale`, `Directions.strength` the component's variance
+    (Haerkoenen et al. 2020, "GANSpace: discovering interpretable GAN controls").
+
+    A component need not be linear in the code. ``held_out_r2`` in `Directions.params` is the share of its variance that
+    a linear function of the code explains on codes not used for the fit: 1 for a linear generator. A direction stands
+    out when that is above .5 (below, an edit moves the component less than what it does not foresee) and its variance
+    is not tied with a neighbour's, so that it is not an arbitrary one of many.
+
+    Args:
+        space: latent space.
+        n_directions: how many at most.
+        n_samples: codes of the fit; a quarter as many again are held out.
+        batch_size: the most that the generator sees at once.
+        layer: module path whose activations are taken; None is the first block in z (the first layer with weights and
+            the norm and activation after it), the codes elsewhere.
+        rotation: "none", or "varimax", which turns the components within their span so that each concerns few features.
+
+    Attributes:
+        components_: `Components` of the activations (or codes), before any rotation.
+        layer_: what ``layer=None`` came to; None where the codes themselves were taken.
+    """
+
+    facts = ("samples codes", "runs up to one layer", "no labels")
+    measure = "variance"
+    columns = {"held_out_r2": "held-out R²"}
+
+    components_: Components
+    layer_: str | None
+
+    def __init__(
+        self,
+        *,
+        space: str = "z",
+        n_directions: int = 10,
+        n_samples: int = 4096,
+        batch_size: int = 64,
+        layer: str | None = None,
+        rotation: str = "none",
+    ) -> None:
+        super().__init__(space=space, n_directions=n_directions, n_samples=n_samples, batch_size=batch_size)
+        self.layer = layer
+        self.rotation = checks.one_of("rotation", rotation, ROTATIONS)
+
+    def fit(self, generator: Generator, *, seed: int = 0) -> GanSpace:
+        """Find the components of ``n_samples`` codes.
+
+        Raises:
+            ValueError: there is no such layer or space, or too few samples for codes of that width.
+        """
+        copy = private(generator, self.space)
+        self.layer_ = self.layer or (first_block(copy) if self.space == "z" else None)
+        d = next(self._codes(copy, 1, seed=seed, stream="fit")).shape[1]
+        if self.n_samples < 2 * d:
+            raise ValueError(
+                f"n_samples must be at least twice the {d} numbers of a code in {self.space}, got {self.n_samples}; "
+                "with fewer, the directions follow the samples"
+            )
+        data = _Stream(lambda: self._pairs(copy, self.n_samples, seed, "fit"))
+        k = min(self.n_directions, d)
+        found = Components.of(lambda: (features for _, features in data()), k + 1, seed=seed)
+        tied = near_equal(found.variances, found.variances * (2 / found.n) ** 0.5)
+        self.components_ = found.leading(k)
+        rotation = self._rotation()
+        sd = self.components_.variances.sqrt()
+        steps, r2 = rotation.T @ (sd[:, None] * self.components_.vectors), None
+        if self.layer_ is not None:
+            n_held_out = math.ceil(self.n_samples * HELD_OUT)
+            held_out = self._pairs(copy, n_held_out, seed, "held out")
+            regression = Regression.of((c, self.components_.scores(x) @ rotation) for c, x in data())
+            r2 = regression.r2((c, self.components_.scores(x) @ rotation) for c, x in held_out)
+            steps = regression.steps(PRIOR_STD[copy.prior] ** 2 if self.space == "z" else None)
+        self._keep(generator, steps, (rotation**2).T @ self.components_.variances, r2, tied[:k])
+        return self
+
+    def _pairs(self, generator: Generator, n: int, seed: int, stream: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Codes (B, d) and what the components are taken of (B, D), both on the CPU."""
+        for codes in self._codes(generator, n, seed=seed, stream=stream):
+            said = codes.cpu() if self.layer_ is None else activations(generator, self.layer_, codes, self.space)
+            yield codes.cpu(), checks.finite(said, f"activations of {self.layer_!r}" if self.layer_ else "codes")
+
+    def _rotation(self) -> Tensor:
+        """(K, K) orthogonal: what turns the components' scores into those of the directions, strongest first."""
+        found = self.components_
+        if self.rotation == "none":
+            return torch.eye(len(found.variances), dtype=torch.float64)
+        rotation = varimax(found.vectors.T * found.variances.sqrt())
+        return rotation[:, ((rotation**2).T @ found.variances).argsort(descending=True)]
+
+    def _keep(self, generator: Generator, steps: Tensor, variances: Tensor, r2: Tensor | None, tied: Tensor) -> None:
+        """Steps (K, d) as directions; ``tied`` concerns the components before a rotation, which settles it."""
+        scale = steps.norm(dim=1)
+        turned = self.rotation != "none"
+        flags = torch.zeros_like(tied) if turned else tied
+        linear = torch.ones_like(flags) if r2 is None else r2 > R2_NEEDED
+        params: dict[str, Any] = {
+            "layer": self.layer_,
+            "rotation": self.rotation,
+            "n_samples": self.n_samples,
+            "solver": self.components_.solver,
+            "explained_variance_ratio": tidy(variances / self.components_.total),
+            "tied": flags.tolist(),
+        }
+        if r2 is not None:
+            params |= {"held_out_r2": tidy(r2), "r2_needed": R2_NEEDED}
+        self._directions = Directions(
+            oriented(steps / scale[:, None]).float(),
+            scale.float(),
+            variances.float(),
+            space=self.space,
+            layers=(self.layer_,) if self.layer_ else (),
+            method="ganspace",
+            params=params,
+            stands_out=tuple((linear & ~flags).tolist()),
+            prior=generator.prior,
+            fingerprint=fingerprint(generator),
+        )
+
+
+class _Stream:
+    """Pairs of tensors that can be read again and again: from memory where they fit, else computed anew."""
+
+    def __init__(self, make: Callable[[], Iterator[tuple[Tensor, Tensor]]]) -> None:
+        self.make = make
+        self.kept: list[tuple[Tensor, Tensor]] | None = None
+
+    def __call__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.kept is not None:
+            yield from self.kept
+            return
+        kept, size = [], 0
+        for pair in self.make():
+            size += sum(t.numel() * t.element_size() for t in pair)
+            if size <= CACHE:
+                kept.append(pair)
+            else:
+                kept.clear()
+            yield pair
+        if size <= CACHE:
+            self.kept = kept
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Scores regressed on codes by least squares.
+
+    Attributes:
+        slopes: (d, K) what the scores have more on average per unit of each number of the code.
+        intercept: (K,).
+        covariance: (d, d) of these codes.
+    """
+
+    slopes: Tensor
+    intercept: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, pairs: Iterator[tuple[Tensor, Tensor]]) -> Regression:
+        """From the joint covariance of codes (B, d) and scores (B, K), summed up in float64."""
+        n, sums, products, d = 0, torch.zeros(()), torch.zeros(()), 0
+        for codes, scores in pairs:
+            both = torch.cat([codes.double(), scores], 1)
+            n, d = n + len(both), codes.shape[1]
+            sums, products = sums + both.sum(0), products + both.T @ both
+        mean = sums / n
+        joint = products / n - mean[:, None] * mean
+        slopes = torch.linalg.pinv(joint[:d, :d], hermitian=True) @ joint[:d, d:]  # a code may have dead numbers
+        return cls(slopes, mean[d:] - mean[:d] @ slopes, joint[:d, :d])
+
+    def steps(self, variance: float | None) -> Tensor:
+        """(K, d) codes regressed back on scores of unit variance: what codes have more where a score is higher by 1.
+
+        That is the covariance of codes and scores, which is the codes' covariance times the slopes. Where the prior
+        says that it is ``variance`` times the identity, that is used instead of the samples': then a linear generator
+        gives its directions without the error, of the size sqrt(d / n), of the samples' covariance.
+        """
+        return self.slopes.T @ self.covariance if variance is None else self.slopes.T * variance
+
+    def r2(self, pairs: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+        """(K,) share of the scores' variance that the codes explain over these pairs; negative if less than nothing."""
+        seen = [(s - c.double() @ self.slopes - self.intercept, s) for c, s in pairs]
+        missed, scores = (torch.cat(column) for column in zip(*seen, strict=True))
+        return 1 - missed.square().sum(0) / (scores - scores.mean(0)).square().sum(0)
