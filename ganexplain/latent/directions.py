@@ -125,6 +125,22 @@ class Directions:
             return 0.0
         return float((codes.abs() > 1).double().mean())
 
+    def without(self, conditions: Directions | Tensor, generator: Generator | None = None) -> Directions:
+        """These directions without what any of the conditions (C, D) reads: edits leave those attributes alone.
+
+        Warns where less than 0.3 of a direction is left: it cannot be separated from the conditions. ``generator`` is
+        needed outside z, to measure the scale of the new directions.
+        """
+        from ganexplain.latent.projection import without
+
+        return without(self, conditions, generator)
+
+    def selective(self, generator: Generator | None = None) -> Directions:
+        """These directions, each without what any of the others reads: an edit moves one attribute alone."""
+        from ganexplain.latent.projection import selective_of
+
+        return selective_of(self, generator)
+
     def traverse(
         self,
         generator: Generator,
