@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -32,6 +33,9 @@ class Pushforward:
         self.generator, self.space = generator, space
         self.batch_size, self.seed = batch_size, seed
         self._how: Tangents | None = None
+        with warnings.catch_warnings():  # torch warns of its own code when forward mode is first used
+            warnings.simplefilter("ignore", DeprecationWarning)
+            jvp(torch.neg, (torch.zeros(1),), (torch.ones(1),))
 
     def __call__(self, code: Tensor, directions: Tensor) -> Tensor:
         """(T, P) what the P numbers of the image of ``code`` (d,) change by per unit along ``directions`` (T, d).

@@ -176,15 +176,19 @@ def first_used(network: nn.Module, codes: Tensor) -> list[tuple[str, nn.Module]]
     """
     order: list[tuple[str, nn.Module]] = []
     hooks = []
+    modes = [(module, module.training) for module in network.modules()]
     for name, module in network.named_modules():
         if not list(module.children()):
             hooks.append(module.register_forward_hook(lambda m, _i, _o, name=name: order.append((name, m))))
     try:
+        network.eval()  # in train mode a BatchNorm would take these codes into its statistics
         with torch.no_grad(), tensors.isolated():
             network(codes)
     finally:
         for hook in hooks:
             hook.remove()
+        for module, training in modes:
+            module.training = training
     started = next((i for i, (_, m) in enumerate(order) if list(m.parameters(recurse=False))), None)
     if started is None:
         raise ValueError("the generator has no module with weights, so there is no first layer to read")

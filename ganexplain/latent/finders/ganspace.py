@@ -182,11 +182,13 @@ class Regression:
         slopes: (d, K) what the scores have more on average per unit of each number of the code.
         intercept: (K,).
         covariance: (d, d) of these codes.
+        noise: (K,) variance of the scores that is not linear in the code.
     """
 
     slopes: Tensor
     intercept: Tensor
     covariance: Tensor
+    noise: Tensor
 
     @classmethod
     def of(cls, pairs: Iterator[tuple[Tensor, Tensor]]) -> Regression:
@@ -199,16 +201,21 @@ class Regression:
         mean = sums / n
         joint = products / n - mean[:, None] * mean
         slopes = torch.linalg.pinv(joint[:d, :d], hermitian=True) @ joint[:d, d:]  # a code may have dead numbers
-        return cls(slopes, mean[d:] - mean[:d] @ slopes, joint[:d, :d])
+        noise = (joint.diagonal()[d:] - (slopes * joint[:d, d:]).sum(0)).clamp(min=0) * n / max(n - d - 1, 1)
+        return cls(slopes, mean[d:] - mean[:d] @ slopes, joint[:d, :d], noise)
 
     def steps(self, variance: float | None) -> Tensor:
-        """(K, d) codes regressed back on scores of unit variance: what codes have more where a score is higher by 1.
+        """(K, d) what codes have more on average where a score is one standard deviation higher.
 
-        That is the covariance of codes and scores, which is the codes' covariance times the slopes. Where the prior
-        says that it is ``variance`` times the identity, that is used instead of the samples': then a linear generator
-        gives its directions without the error, of the size sqrt(d / n), of the samples' covariance.
+        That is the covariance of codes and score over the score's standard deviation, and the covariance is that of the
+        codes times the slopes. Where the prior says that the codes' is ``variance`` times the identity, that is used
+        instead of the samples': then a linear generator gives its directions, and steps of one standard deviation,
+        without the error, of the size sqrt(d / n), of the samples.
         """
-        return self.slopes.T @ self.covariance if variance is None else self.slopes.T * variance
+        covariance = self.covariance if variance is None else variance * torch.eye(len(self.slopes)).double()
+        both = self.slopes.T @ covariance
+        deviation = ((both * self.slopes.T).sum(1) + self.noise).sqrt()
+        return both / deviation[:, None]
 
     def r2(self, pairs: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
         """(K,) share of the scores' variance that the codes explain over these pairs; negative if less than nothing."""
