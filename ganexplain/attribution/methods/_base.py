@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import torch
@@ -29,6 +30,7 @@ class Outcome:
         converged: (N,) bool.
         quality: (N,) R^2 of a fit.
         notes: what a reader must know of this result, one sentence each.
+        facts: what was settled on the way, such as the name of a layer; JSON-able, joins the parameters.
     """
 
     values: Tensor
@@ -37,6 +39,7 @@ class Outcome:
     converged: Tensor | None = None
     quality: Tensor | None = None
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 FEWEST = 50  # coalitions below which a sampled method says nothing
@@ -57,6 +60,7 @@ class Method(ABC):
         needs: "calls", "gradients", or "modules": what the critic must offer; the last reaches into its layers.
         unit: of the values, "{}" being the critic's own, such as "{} per unit" for a derivative, or "a.u.".
         sets: the method draws from a set of baselines itself; for the others the results of all are averaged.
+        compares: the values are measured from the baseline; where they are not, it only stands beside the map.
         caution: what every reader of such a map must know, or nothing.
     """
 
@@ -67,6 +71,7 @@ class Method(ABC):
     needs: ClassVar[str] = "calls"
     unit: ClassVar[str] = "{}"
     sets: ClassVar[bool] = False
+    compares: ClassVar[bool] = True
     caution: ClassVar[str] = ""
 
     def __init__(
@@ -121,7 +126,7 @@ class Method(ABC):
             method=self.name,
             domain=chart.domain,
             baseline=chart.baseline,
-            params={**self._params(), **chart.facts, "seed": seed},
+            params={**self._params(), **chart.facts, **found.facts, "seed": seed},
             unit=self.unit.format(self.critic.unit),
             evaluations=found.evaluations + ENDS,
             gap=gap,
@@ -151,6 +156,7 @@ class Method(ABC):
             converged=torch.stack(done).all(0) if done else None,
             quality=torch.stack(fits).mean(0) if fits else None,
             notes=tuple(dict.fromkeys(note for o in found for note in o.notes)),
+            facts=found[0].facts,
         )
 
     @abstractmethod
@@ -163,7 +169,8 @@ class Method(ABC):
 
     def passes(self, n_players: int) -> int:
         """The most forward passes an image, with the baselines that were given."""
-        return self.planned(n_players) * (1 if self.sets else baselines_in(self.baseline))
+        k = baselines_in(self.baseline)
+        return self.planned(n_players) + k - 1 if self.sets else self.planned(n_players) * k
 
     def variant(self, **changes: Any) -> Self:
         """The same method with other constructor values, such as ``critic``, ``baseline`` or ``max_evaluations``."""
