@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ganexplain import tensors
-from ganexplain.attribution import players as groups
-from ganexplain.attribution.chart import Chart
-from ganexplain.attribution.methods._base import ENDS, CoalitionMethod, Outcome
 from ganexplain.attribution.methods._regression import sandwich
+from ganexplain.attribution.methods._shapley import ShapleyMethod
 
 __all__ = ["KernelShap"]
 
-EXACT = 12  # 4,096 coalitions
-WORTH = 5  # times the budget that exact values may cost: 12 players by default, fewer where maps are only compared
 
-
-class KernelShap(CoalitionMethod):
+class KernelShap(ShapleyMethod):
     """Shapley values of the players: exact up to 12 of them, else sampled with standard errors (Lundberg and Lee 2017).
 
     Args:
@@ -28,7 +22,7 @@ class KernelShap(CoalitionMethod):
         domain: regions by default.
         baseline: what stands in the place of a removed player.
         max_evaluations: coalitions an image where there are more than 12 players, or where all coalitions would be more
-            than five times as many.
+            than five times as many; at least eight a player.
         batch_size: the largest batch that the critic sees.
 
     Coalitions are drawn in pairs with their complement (Covert and Lee 2021), and the same ones for every image, so
@@ -36,53 +30,15 @@ class KernelShap(CoalitionMethod):
     """
 
     name: ClassVar[str] = "kernel_shap"
-    complete: ClassVar[bool] = True
-    sampled: ClassVar[bool] = True
 
-    def planned(self, n_players: int) -> int:
-        """Every coalition where values are exact, else the number asked for, at least eight a player; and the ends."""
-        return self._coalitions(n_players) + ENDS
+    def _drawn(self, n: int) -> int:
+        return 2 * max(self.max_evaluations // 2, 4 * n)
 
-    def _coalitions(self, n: int) -> int:
-        return int(2**n) if self._is_exact(n) else 2 * max(self.max_evaluations // 2, 4 * n) + 2
+    def _draw(self, n: int, seed: int) -> Tensor:
+        return coalition_pairs(n, self._drawn(n) // 2, seed)
 
-    def _is_exact(self, n: int) -> bool:
-        return n <= EXACT and 2**n <= WORTH * self.max_evaluations
-
-    def _outcome(self, chart: Chart, seed: int) -> Outcome:
-        players = groups.limited(chart.players, self.most_players, self.name)
-        players = players.expand(chart.point.shape)
-        most = int(groups.counts(players).max())
-        total = torch.zeros(len(players), most, dtype=torch.float64)
-        error = torch.zeros_like(total)
-        used = []
-        for row, n in enumerate(groups.counts(players).tolist()):
-            if self._is_exact(n):
-                value, spread_ = self._exact(chart, row, n), torch.zeros(n, dtype=torch.float64)
-            else:
-                value, spread_ = self._sampled(chart, row, n, seed)
-            total[row, :n], error[row, :n] = value, spread_
-            used.append(self._coalitions(n))
-        values = groups.spread(total.to(chart.point.device), players, chart.point.shape)
-        return Outcome(values.to(chart.point.dtype), torch.tensor(used), error=error)
-
-    def _exact(self, chart: Chart, row: int, n: int) -> Tensor:
-        index = torch.arange(2**n)
-        keep = (index[:, None] >> torch.arange(n)) & 1
-        worth = chart.coalitions(keep.bool(), row, self.batch_size)
-        size = keep.sum(1)
-        weight = torch.tensor([1 / (n * comb(n - 1, k)) if k < n else 0.0 for k in range(n + 1)], dtype=torch.float64)
-        phi = torch.zeros(n, dtype=torch.float64)
-        for player in range(n):
-            without = index[keep[:, player] == 0]
-            phi[player] = (weight[size[without]] * (worth[without + 2**player] - worth[without])).sum()
-        return phi
-
-    def _sampled(self, chart: Chart, row: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
-        keep = coalition_pairs(n, max(self.max_evaluations // 2, 4 * n), seed)
-        ends = chart.coalitions(torch.tensor([[False] * n, [True] * n]), row, self.batch_size)
-        worth = chart.coalitions(keep, row, self.batch_size)
-        return constrained_fit(keep.double(), worth - ends[0], float(ends[1] - ends[0]))
+    def _estimate(self, keep: Tensor, worth: Tensor, change: float) -> tuple[Tensor, Tensor]:
+        return constrained_fit(keep.double(), worth, change)
 
 
 def coalition_pairs(n: int, pairs: int, seed: int) -> Tensor:
