@@ -6,7 +6,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -55,7 +55,7 @@ class Method(ABC):
     Attributes:
         name: the registry's name.
         complete: the values sum to the change of the evidence.
-        odd: the map for "fake" is the negative of the map for "real".
+        odd: the map for "fake" is the negative of the map for "real"; others are given the evidence for the side.
         sampled: the values carry a standard error, and depend on the seed.
         needs: "calls", "gradients", or "modules": what the critic must offer; the last reaches into its layers.
         unit: of the values, "{}" being the critic's own, such as "{} per unit" for a derivative, or "a.u.".
@@ -105,12 +105,13 @@ class Method(ABC):
             critic = self.critic if self.needs == "modules" else self.critic.fast(inputs)
             chart = self.domain.bind(critic, inputs, self.baseline)
             point, origin = chart.ends(self.batch_size)
-            found = self._outcome(chart, seed) if self.sets else self._averaged(chart, seed)
+            asked = chart if flip == sign else _negated(chart)
+            found = self._outcome(asked, seed) if self.sets else self._averaged(asked, seed)
             checks.finite(found.values, f"the values of {self.name}")
             verdict = self.critic.judge(inputs, batch_size=self.batch_size)
         gap = None
         if self.complete:
-            gap = sign * (found.values.double().flatten(1).sum(1).cpu() - (point - origin))
+            gap = flip * found.values.double().flatten(1).sum(1).cpu() - sign * (point - origin)
         cautions = (self.caution,) if self.caution else ()
         notes = (*chart.notes, *chart.outside(origin), *cautions, *found.notes)
         for note in notes:
@@ -127,7 +128,7 @@ class Method(ABC):
             domain=chart.domain,
             baseline=chart.baseline,
             params={**self._params(), **chart.facts, **found.facts, "seed": seed},
-            unit=self.unit.format(self.critic.unit),
+            unit=self._unit(),
             evaluations=found.evaluations + ENDS,
             gap=gap,
             error=found.error,
@@ -161,7 +162,7 @@ class Method(ABC):
 
     @abstractmethod
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
-        """Values of the logit (evidence for "real") in the coordinates of the chart."""
+        """Values of the chart's evidence in its coordinates: of the logit, or of the side's for a method not odd."""
 
     @abstractmethod
     def planned(self, n_players: int) -> int:
@@ -180,6 +181,10 @@ class Method(ABC):
                 raise ValueError(f"{self.name} has no parameter {name!r}")
             setattr(twin, name, value)
         return twin
+
+    def _unit(self) -> str:
+        """The unit of the values."""
+        return self.unit.format(self.critic.unit)
 
     def _params(self) -> dict[str, Any]:
         """Parameters as JSON: what the constructor was given, beside critic, domain and baseline."""
@@ -225,6 +230,10 @@ class CoalitionMethod(Method):
         from ganexplain.attribution.domains.region import Region
 
         return Region()
+
+
+def _negated(chart: Chart) -> Chart:
+    return replace(chart, evidence=lambda coordinates, rows: -chart.evidence(coordinates, rows))
 
 
 def _shown(chart: Chart) -> Tensor:

@@ -1,0 +1,165 @@
+"""Expected gradients."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ganexplain import checks, tensors
+from ganexplain.attribution import players as groups
+from ganexplain.attribution.baselines.reals import Reals
+from ganexplain.attribution.chart import BaselineLike, Chart, Domain
+from ganexplain.attribution.methods._base import ENDS, FEWEST, Method, Outcome
+from ganexplain.models.critic import Critic
+
+__all__ = ["ExpectedGradients"]
+
+PILOT = 10  # gradients on the way from the mean baseline
+FIRST = 40  # draws of the first round; each later round has as many as all before it
+
+
+class ExpectedGradients(Method):
+    """Gradients integrated from many baselines at once, drawn at random: SHAP's gradient explainer (Erion et al. 2021).
+
+    Args:
+        critic: the critic to explain.
+        domain: coordinates; pixels by default.
+        baseline: one, or a set of them; all of the critic's reference reals by default, where it knows any.
+        tol: an image is done when the root sum square of its players' standard errors is below tol times that of its
+            players' values.
+        max_evaluations: gradients an image, at most; above it the image is reported as not converged.
+        batch_size: the largest batch that the critic sees.
+
+    The values sum to the change from the mean over the baselines, up to the error of sampling. A draw is a baseline and
+    a point on the way from it. Draws come in pairs within a stratum (an interval of the way, and where there are few
+    baselines one of them), so that the two differ by chance alone and the standard error is right although the strata
+    are not. Only what the critic has that is not linear is sampled: with s the mean gradient on the way from the mean
+    baseline, the estimate is s * (image - mean baseline) plus the mean of (gradient - s) * (image - baseline), which
+    has the right mean whatever s is, and for a linear critic no error.
+    """
+
+    name: ClassVar[str] = "expected_gradients"
+    complete: ClassVar[bool] = True
+    sampled: ClassVar[bool] = True
+    needs: ClassVar[str] = "gradients"
+    sets: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        critic: Critic,
+        *,
+        domain: Domain | None = None,
+        baseline: BaselineLike = None,
+        tol: float = 0.1,
+        max_evaluations: int = 810,
+        batch_size: int = 64,
+    ) -> None:
+        super().__init__(critic, domain=domain, baseline=baseline, batch_size=batch_size)
+        if baseline is None and critic.reference is not None:
+            self.baseline = Reals(n=len(critic.reference.images))
+        self.tol = checks.positive(tol, "tol")
+        if max_evaluations < FEWEST:
+            raise ValueError(f"max_evaluations must be at least {FEWEST}, got {max_evaluations}")
+        self.max_evaluations = int(max_evaluations)
+
+    def planned(self, n_players: int) -> int:
+        """The budget, and the ends."""
+        return self.max_evaluations + ENDS
+
+    def _outcome(self, chart: Chart, seed: int) -> Outcome:
+        if chart.players is None:
+            raise ValueError(f"{self.name} gives standard errors per player, and the domain {chart.domain!r} has none")
+        ways, players = chart.members(), chart.players
+        total = torch.zeros(len(chart.point), int(groups.counts(players).max()), dtype=torch.float64)
+        values, used, done = torch.empty_like(chart.point), [], []
+        for row in range(len(chart.point)):
+            labels = players[row : row + 1] if len(players) > 1 else players
+            values[row], error, n = self._one(chart, ways, labels, row, seed)
+            total[row, : len(error)] = error.cpu()
+            used.append(n + len(ways) - 1)
+            done.append(self._close(groups.totals(values[row : row + 1].double(), labels)[0], error))
+        return Outcome(values, torch.tensor(used), error=total, converged=torch.tensor(done))
+
+    def _one(self, chart: Chart, ways: list[Chart], labels: Tensor, row: int, seed: int) -> tuple[Tensor, Tensor, int]:
+        """Values (*coordinates), errors (P,) and evaluations of one input."""
+        slope, whole = self._pilot(chart, row)
+        sums, squares, n = torch.zeros_like(slope), torch.zeros(int(groups.counts(labels)[0])).to(slope), 0
+        while True:
+            left = self.max_evaluations - PILOT - n
+            if left < FIRST:
+                break
+            which, t = design(len(ways), min(max(n, FIRST), left) // 2, seed, n)
+            draws = _Draws(chart, ways, row, slope)
+            held = torch.empty(0, 0)
+            for i in range(0, len(t), self.batch_size):
+                part = draws.at(which[i : i + self.batch_size], t[i : i + self.batch_size])
+                sums += part.sum(0)
+                parts = groups.totals(part, labels)
+                parts = torch.cat([held, parts]) if held.numel() else parts
+                pairs = len(parts) // 2 * 2
+                squares += (parts[0:pairs:2] - parts[1:pairs:2]).square().sum(0)
+                held = parts[pairs:]
+            n += len(t)
+            values, error = slope * whole + sums / n, squares.sqrt() / n
+            if self._close(groups.totals(values[None], labels)[0], error):
+                break
+        return values.to(chart.point.dtype), error, n + PILOT
+
+    def _pilot(self, chart: Chart, row: int) -> tuple[Tensor, Tensor]:
+        """The mean gradient on the way from the mean baseline, and the distance from there, both (*coordinates)."""
+        t = (torch.arange(PILOT, dtype=torch.float64, device=chart.point.device) + 0.5) / PILOT
+        rows = torch.full((PILOT,), row, device=t.device)
+
+        def both(fractions: Tensor, piece: Tensor) -> Tensor:
+            points, velocities = chart.at(fractions, piece)
+            return torch.stack([chart.gradient(points, piece), velocities], 1).double()
+
+        mean = tensors.batched(both, self.batch_size, t, rows).mean(0)
+        return mean[0], mean[1]
+
+    def _close(self, totals: Tensor, error: Tensor) -> bool:
+        return bool(error.norm() <= self.tol * totals.norm())
+
+
+class _Draws:
+    """What the draws of one input add to the linear part."""
+
+    def __init__(self, chart: Chart, ways: list[Chart], row: int, slope: Tensor) -> None:
+        self.chart, self.ways, self.row, self.slope = chart, ways, row, slope
+
+    def at(self, which: Tensor, t: Tensor) -> Tensor:
+        """(M, *coordinates) float64 at fractions ``t`` (M,) of the ways ``which`` (M,)."""
+        rows = torch.full((len(t),), self.row, device=self.chart.point.device)
+        points, velocities = torch.empty(0), torch.empty(0)
+        for k in torch.unique(which).tolist():
+            own = (which == k).to(rows.device)
+            point, velocity = self.ways[k].at(t.to(rows.device)[own], rows[own])
+            if not points.numel():
+                points, velocities = (x.new_empty(len(t), *x.shape[1:]) for x in (point, velocity))
+            points[own], velocities[own] = point, velocity
+        return (self.chart.gradient(points, rows).double() - self.slope) * velocities.double()
+
+
+def design(k: int, pairs: int, seed: int, drawn: int) -> tuple[Tensor, Tensor]:
+    """Baselines (M,) and fractions of the way (M,) of about ``pairs`` pairs, the two of a pair one after the other.
+
+    With fewer baselines than pairs every baseline has equally many pairs, each in an interval of the way of its own;
+    else each pair has its interval, and each draw a baseline at random.
+
+    Args:
+        k: number of baselines.
+        pairs: how many pairs.
+        seed: of the draws.
+        drawn: how many draws were made before, so that each round has a stream of its own.
+    """
+    rng = tensors.rng(seed, "draws", drawn)
+    each = max(1, pairs // k)
+    strata = torch.arange(each).repeat(k) if k <= pairs else torch.arange(pairs)
+    strata = strata.repeat_interleave(2)
+    which = (
+        torch.arange(k).repeat_interleave(2 * each) if k <= pairs else torch.from_numpy(rng.integers(k, size=2 * pairs))
+    )
+    width = each if k <= pairs else pairs
+    return which, (strata + torch.from_numpy(rng.random(len(strata)))) / width
