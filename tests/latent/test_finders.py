@@ -20,7 +20,7 @@ from ganexplain.models.generator import Generator
 from tests.latent._generators import Failing, OneLayer, TwoSpaces, spectrum, trained_like
 
 # what keeps the suite short; a finder takes of it what its constructor has
-SMALL: dict[str, Any] = {"n_samples": 48, "n_codes": 200, "batch_size": 16}
+SMALL: dict[str, Any] = {"n_samples": 24, "n_codes": 100, "batch_size": 16}
 # arguments that a finder cannot do without
 EXTRA: dict[str, dict[str, Any]] = {"boundary": {"attribute": lambda images: images.flatten(1).mean(1)}}
 

@@ -84,12 +84,10 @@ class Coordinate(SamplingFinder):
 
     def _changes(self, generator: Generator, codes: Tensor, steps: Tensor) -> Tensor:
         """(S,) mean absolute change of a pixel over codes (N, d) for each of the steps (S, d), float64."""
-        total = torch.zeros(len(steps), dtype=torch.float64)
-        for code in codes:
-            image = generator.render(code[None], self.space)
-            for i in range(0, len(steps), self.batch_size):
-                moved = generator.render(
-                    code + steps[i : i + self.batch_size].to(code), self.space, batch_size=self.batch_size
-                )
-                total[i : i + self.batch_size] += (moved.double() - image.double()).abs().flatten(1).mean(1).cpu()
-        return total / len(codes)
+        images = generator.render(codes, self.space, batch_size=self.batch_size).double()
+        code, step = torch.cartesian_prod(torch.arange(len(codes)), torch.arange(len(steps))).unbind(1)
+        found = []
+        for c, s in zip(torch.split(code, self.batch_size), torch.split(step, self.batch_size), strict=True):
+            moved = generator.render(codes[c] + steps[s].to(codes), self.space, batch_size=self.batch_size)
+            found.append((moved.double() - images[c]).abs().flatten(1).mean(1).cpu())
+        return torch.cat(found).reshape(len(codes), -1).mean(0)
