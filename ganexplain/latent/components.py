@@ -150,15 +150,21 @@ def _new_columns(image: Tensor, basis: Tensor, largest: float) -> Tensor:
     return columns
 
 
-def near_equal(values: Tensor, errors: Tensor) -> Tensor:
-    """(K,) bool: descending values whose error reaches the distance from a neighbour (North et al. 1982).
+def tied(squares: Tensor) -> Tensor:
+    """(K,) bool: components whose variance on other data is not told from a neighbour's, by two standard errors.
 
-    The vectors of such eigenvalues may be any rotation of one another.
+    The vectors of such components may be any rotation of one another. On the data that gave the components the question
+    cannot be asked: there even equal variances come out apart.
+
+    Args:
+        squares: (n, K) squared coordinates of other data along the components, in the units of the data.
     """
-    far = values.new_full((1,), torch.inf)
-    gap = values[:-1] - values[1:]
-    close: Tensor = torch.minimum(torch.cat([gap, far]), torch.cat([far, gap])) <= errors
-    return close
+    none = torch.zeros(1, dtype=torch.bool)
+    if squares.shape[1] == 1:
+        return none
+    apart = squares[:, :-1] - squares[:, 1:]
+    close = apart.mean(0) <= 2 * apart.std(0) / len(squares) ** 0.5
+    return torch.cat([close, none]) | torch.cat([none, close])
 
 
 def varimax(loadings: Tensor, *, rounds: int = 200) -> Tensor:

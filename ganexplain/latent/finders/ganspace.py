@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ganexplain import checks
 from ganexplain.latent.activations import activations, first_block
-from ganexplain.latent.components import Components, near_equal, varimax
+from ganexplain.latent.components import Components, tied, varimax
 from ganexplain.latent.directions import PRIOR_STD, Directions, fingerprint
 from ganexplain.latent.finders._sampling import SamplingFinder, oriented, private, tidy
 from ganexplain.models.generator import Generator
@@ -23,7 +22,6 @@ ROTATIONS = ("none", "varimax")
 # an edit moves a component by the share of its variance that is linear in the code: below one half, what the edit does
 # to the component is less than what it cannot foresee
 R2_NEEDED = 0.5
-HELD_OUT = 0.25  # codes that judge the components, as a share of those that found them
 CACHE = 2**28  # bytes of activations that are kept; beyond, they are computed anew in each pass
 
 
@@ -39,12 +37,12 @@ class GanSpace(SamplingFinder):
     A component need not be linear in the code. ``held_out_r2`` in `Directions.params` is the share of its variance that
     a linear function of the code explains on codes not used for the fit: 1 for a linear generator. A direction stands
     out when that is above .5 (below, an edit moves the component less than what it does not foresee) and its variance
-    is not tied with a neighbour's, so that it is not an arbitrary one of many.
+    on these codes is told from its neighbours', so that it is not an arbitrary one of many.
 
     Args:
         space: latent space.
         n_directions: how many at most.
-        n_samples: codes of the fit; a quarter as many again are held out.
+        n_samples: codes of the fit; as many again are held out.
         batch_size: the most that the generator sees at once.
         layer: module path whose activations are taken; None is the first block in z (the first layer with weights and
             the norm and activation after it), the codes elsewhere.
@@ -93,18 +91,17 @@ class GanSpace(SamplingFinder):
         data = _Stream(lambda: self._pairs(copy, self.n_samples, seed, "fit"))
         k = min(self.n_directions, d)
         found = Components.of(lambda: (features for _, features in data()), k + 1, seed=seed)
-        tied = near_equal(found.variances, found.variances * (2 / found.n) ** 0.5)
         self.components_ = found.leading(k)
         rotation = self._rotation()
-        sd = self.components_.variances.sqrt()
-        steps, r2 = rotation.T @ (sd[:, None] * self.components_.vectors), None
+        regression = None
         if self.layer_ is not None:
-            n_held_out = math.ceil(self.n_samples * HELD_OUT)
-            held_out = self._pairs(copy, n_held_out, seed, "held out")
-            regression = Regression.of((c, self.components_.scores(x) @ rotation) for c, x in data())
-            r2 = regression.r2((c, self.components_.scores(x) @ rotation) for c, x in held_out)
-            steps = regression.steps(PRIOR_STD[copy.prior] ** 2 if self.space == "z" else None)
-        self._keep(generator, steps, (rotation**2).T @ self.components_.variances, r2, tied[:k])
+            regression = Regression.of((codes, self.components_.scores(x) @ rotation) for codes, x in data())
+        known = PRIOR_STD[copy.prior] ** 2 if self.space == "z" else None
+        sd = self.components_.variances.sqrt()[:, None]
+        steps = regression.steps(known) if regression else rotation.T @ (sd * self.components_.vectors)
+        held_out = self._pairs(copy, self.n_samples, seed, "held out")
+        judged = Judged.of(((c, found.scores(x)) for c, x in held_out), found.variances, rotation, regression)
+        self._keep(generator, steps, (rotation**2).T @ self.components_.variances, judged)
         return self
 
     def _pairs(self, generator: Generator, n: int, seed: int, stream: str) -> Iterator[tuple[Tensor, Tensor]]:
@@ -121,22 +118,21 @@ class GanSpace(SamplingFinder):
         rotation = varimax(found.vectors.T * found.variances.sqrt())
         return rotation[:, ((rotation**2).T @ found.variances).argsort(descending=True)]
 
-    def _keep(self, generator: Generator, steps: Tensor, variances: Tensor, r2: Tensor | None, tied: Tensor) -> None:
-        """Steps (K, d) as directions; ``tied`` concerns the components before a rotation, which settles it."""
+    def _keep(self, generator: Generator, steps: Tensor, variances: Tensor, judged: Judged) -> None:
+        """Steps (K, d) as directions; a rotation settles which of tied components are meant."""
         scale = steps.norm(dim=1)
-        turned = self.rotation != "none"
-        flags = torch.zeros_like(tied) if turned else tied
-        linear = torch.ones_like(flags) if r2 is None else r2 > R2_NEEDED
+        tied = judged.tied if self.rotation == "none" else torch.zeros_like(judged.tied)
+        linear = torch.ones_like(tied) if judged.r2 is None else judged.r2 > R2_NEEDED
         params: dict[str, Any] = {
             "layer": self.layer_,
             "rotation": self.rotation,
             "n_samples": self.n_samples,
             "solver": self.components_.solver,
             "explained_variance_ratio": tidy(variances / self.components_.total),
-            "tied": flags.tolist(),
+            "tied": tied.tolist(),
         }
-        if r2 is not None:
-            params |= {"held_out_r2": tidy(r2), "r2_needed": R2_NEEDED}
+        if judged.r2 is not None:
+            params |= {"held_out_r2": tidy(judged.r2), "r2_needed": R2_NEEDED}
         self._directions = Directions(
             oriented(steps / scale[:, None]).float(),
             scale.float(),
@@ -145,7 +141,7 @@ class GanSpace(SamplingFinder):
             layers=(self.layer_,) if self.layer_ else (),
             method="ganspace",
             params=params,
-            stands_out=tuple((linear & ~flags).tolist()),
+            stands_out=tuple((linear & ~tied).tolist()),
             prior=generator.prior,
             fingerprint=fingerprint(generator),
         )
@@ -191,7 +187,7 @@ class Regression:
     noise: Tensor
 
     @classmethod
-    def of(cls, pairs: Iterator[tuple[Tensor, Tensor]]) -> Regression:
+    def of(cls, pairs: Iterable[tuple[Tensor, Tensor]]) -> Regression:
         """From the joint covariance of codes (B, d) and scores (B, K), summed up in float64."""
         n, sums, products, d = 0, torch.zeros(()), torch.zeros(()), 0
         for codes, scores in pairs:
@@ -217,8 +213,41 @@ class Regression:
         deviation = ((both * self.slopes.T).sum(1) + self.noise).sqrt()
         return both / deviation[:, None]
 
-    def r2(self, pairs: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-        """(K,) share of the scores' variance that the codes explain over these pairs; negative if less than nothing."""
-        seen = [(s - c.double() @ self.slopes - self.intercept, s) for c, s in pairs]
-        missed, scores = (torch.cat(column) for column in zip(*seen, strict=True))
-        return 1 - missed.square().sum(0) / (scores - scores.mean(0)).square().sum(0)
+    def missed(self, codes: Tensor, scores: Tensor) -> Tensor:
+        """(B, K) what the scores (B, K) have more than is expected of the codes (B, d)."""
+        return scores - codes.double() @ self.slopes - self.intercept
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What codes that were not used for the fit say of the components.
+
+    Attributes:
+        tied: (K,) bool, see `components.tied`.
+        r2: (K,) share of the scores' variance that the codes explain, negative if less than nothing; None where the
+            components are those of the codes.
+    """
+
+    tied: Tensor
+    r2: Tensor | None
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Iterable[tuple[Tensor, Tensor]],
+        variances: Tensor,
+        rotation: Tensor,
+        regression: Regression | None,
+    ) -> Judged:
+        """From other codes (B, d) with the scores (B, K or K + 1), of the components and the one after, unrotated."""
+        scores, missed, k = [], [], len(rotation)
+        for codes, batch in pairs:
+            scores.append(batch)
+            if regression is not None:
+                missed.append(regression.missed(codes, batch[:, :k] @ rotation))
+        seen = torch.cat(scores)
+        ties = tied(seen.square() * variances)[:k]
+        if regression is None:
+            return cls(ties, None)
+        turned = seen[:, :k] @ rotation
+        return cls(ties, 1 - torch.cat(missed).square().sum(0) / (turned - turned.mean(0)).square().sum(0))
