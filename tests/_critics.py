@@ -216,6 +216,10 @@ TWINS: dict[str, Callable[[], Any]] = {
 }
 
 
+# the layer that is the same function in a network and in its twin, where it is not the last convolution of both
+SAME_LAYER = {"batchnorm": ("norm_two", "second"), "instance": ("second", "net.second")}
+
+
 def twin(variant: str, *, double: bool) -> Critic:
     """The critic of the network that should be the same function."""
     made = Critic(TWINS[variant]())
@@ -269,3 +273,18 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N,)."""
         return (x * self.weight).flatten(1).sum(1) + self.bias
+
+
+class Spots(nn.Module):
+    """A convolution that sees bright spots wherever they are, and a sum of what it saw: no weight knows a place."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.see, self.gain = nn.Conv2d(1, 1, 1), gain
+        with torch.no_grad():
+            self.see.weight.fill_(1.0)
+            self.see.bias.fill_(0.48)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, H, W) to (N,)."""
+        return self.gain * self.see(x).relu().flatten(1).sum(1)

@@ -20,7 +20,21 @@ from ganexplain import Critic, Region
 from ganexplain.attribution import DOMAINS, METHODS
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
-from tests._critics import DECLARED, NETWORKS, SIDE, TWINS, Dead, Linear, Net, Spy, critic, images, twin
+from tests._critics import (
+    DECLARED,
+    NETWORKS,
+    SAME_LAYER,
+    SIDE,
+    TWINS,
+    Dead,
+    Linear,
+    Net,
+    Spots,
+    Spy,
+    critic,
+    images,
+    twin,
+)
 
 METHOD_NAMES, DOMAIN_NAMES = METHODS.names(), DOMAINS.names()
 PAIRS = [(m, d) for m in METHOD_NAMES for d in DOMAIN_NAMES]
@@ -59,6 +73,8 @@ def attributed(method: Any, inputs: Tensor, **given: Any) -> Attribution:
     except ValueError as error:
         said, modules = str(error), isinstance(method.critic.network, nn.Module)
         if method.domain.name in said and "domain" in said or type(method).needs == "modules" and not modules:
+            pytest.skip(said)
+        if "cancel over its map" in said:  # law 7: a named error, never a map of rounding
             pytest.skip(said)
         raise
 
@@ -104,8 +120,10 @@ def test_values_have_the_shape_of_the_point(method: str, domain: str, variant: s
 @pytest.mark.parametrize(("method", "domain", "variant"), covering(sorted(TWINS)))
 def test_twins_agree(method: str, domain: str, variant: str, double: bool) -> None:
     x = images(5).double() if double else images(5)
-    one = attributed(made(method, critic(variant, double=double), domain), x)
-    two = attributed(made(method, twin(variant, double=double), domain), x)
+    runs = [made(method, kind(variant, double=double), domain) for kind in (critic, twin)]
+    if hasattr(runs[0], "layer") and variant in SAME_LAYER:  # the map of a layer is compared with that of its twin
+        runs = [run.variant(layer=name) for run, name in zip(runs, SAME_LAYER[variant], strict=True)]
+    one, two = (attributed(run, x) for run in runs)
     same_maps(two.values, one.values, rounding(two))
 
 
@@ -287,8 +305,11 @@ def test_evidence_for_fake_is_where_a_detector_fires(method: str, domain: str) -
     weight[..., :4, :4] = 0.4
     x = torch.full((1, 1, SIDE, SIDE), -0.5)
     x[..., :4, :4] = 0.5  # a bright corner, and a detector whose output "fake" grows with it
-    x += 0.05 * images(1)
-    for on in (Critic(Linear(weight), polarity="fake"), Critic(Linear(-weight), polarity="real")):
+    x += 0.01 * images(1)
+    nets = Linear(weight), Linear(-weight)
+    if hasattr(METHODS.get(method)(critic("plain")), "layer"):  # of a layer's features, not of places
+        nets = Spots(0.4), Spots(-0.4)
+    for on in (Critic(nets[0], polarity="fake"), Critic(nets[1], polarity="real")):
         run = made(method, on, domain, baseline="black")
         enough = {"max_evaluations": 400} if hasattr(run, "max_evaluations") else {}
         found = attributed(run.variant(**enough), x, side="fake")
@@ -300,13 +321,12 @@ def test_evidence_for_fake_is_where_a_detector_fires(method: str, domain: str) -
 
 @pytest.mark.parametrize(("method", "domain"), PAIRS)
 def test_complete_methods_are_exact_on_a_linear_critic(method: str, domain: str) -> None:
+    if not METHODS.get(method).complete:
+        pytest.skip(f"{method} promises no sum")
     weight = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)).double()
     on, x = Critic(Linear(weight)).double(), images(2, channels=3).double()
     run = made(method, on, domain, baseline=images(1, seed=8, channels=3).double())
     found = attributed(run, x, side="real")
-    if not METHODS.get(method).complete:
-        assert found.gap is None
-        return
     if found.converged is not None and not bool(found.converged.all()):  # it says so itself; then with more
         found = run.variant(max_evaluations=4000).attribute(x, side="real")
     exact = weight * (x - found.origins)
