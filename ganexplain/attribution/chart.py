@@ -70,16 +70,25 @@ class Chart:
         Raises:
             ValueError: the critic does not let gradients through.
         """
+        value, leaf = self.traced(coordinates, rows)
+        (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+        return torch.zeros_like(leaf) if gradient is None else gradient.contiguous()
+
+    def traced(self, coordinates: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(M,) evidence on one batch with its graph, and the leaf (M, *coordinates) of that graph.
+
+        Raises:
+            ValueError: the critic does not let gradients through.
+        """
         leaf = coordinates.detach().clone().requires_grad_(True)
         with torch.enable_grad():
             value = self.evidence(leaf.clone(), rows)  # the clone lets a forward write into its input
-            if not value.requires_grad:
-                raise ValueError(
-                    "the critic lets no gradient through; use a method that needs calls alone: "
-                    "kernel_shap, lime or occlusion"
-                )
-            (gradient,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
-        return torch.zeros_like(leaf) if gradient is None else gradient.contiguous()
+        if not value.requires_grad:
+            raise ValueError(
+                "the critic lets no gradient through; use a method that needs calls alone: "
+                "kernel_shap, lime or occlusion"
+            )
+        return value, leaf
 
     def coalitions(self, keep: Tensor, row: int, batch_size: int) -> Tensor:
         """(M,) float64 evidence of input ``row`` with only the players of ``keep`` (M, P) in place."""
