@@ -1,4 +1,4 @@
-"""The README's tables and its picture: written from the registries and from measured results, and checked.
+"""The tables of README.md and of the pages in docs, and the README's picture: written from results, and checked.
 
 ``python -m benchmarks.readme`` says what differs, with ``--write`` it brings tables and picture up to date. A table
 between ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs
@@ -52,7 +52,7 @@ def results(name: str, folder: Path) -> Any:
     """The JSON of one benchmark."""
     path = folder / f"{name}.json"
     if not path.is_file():
-        raise FileNotFoundError(f"README.md shows the benchmark {name!r}, but there is no {path}")
+        raise FileNotFoundError(f"a page shows the benchmark {name!r}, but there is no {path}")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -140,15 +140,23 @@ def picture() -> bytes:
     return style.png(why.primary.plot())
 
 
+def pages() -> list[Path]:
+    """The README and the pages of the documentation."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
 def main() -> None:
-    """Check README.md, and with ``--write`` bring it up to date first."""
-    readme, folder = ROOT / "README.md", ROOT / "benchmarks" / "results"
+    """Check every page, and with ``--write`` bring it up to date first."""
+    folder = ROOT / "benchmarks" / "results"
     if "--write" in sys.argv[1:]:
         (ROOT / "docs").mkdir(exist_ok=True)
         (ROOT / "docs" / "why.png").write_bytes(picture())
-        readme.write_text(updated(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
-    found = differences(readme.read_text(encoding="utf-8"), folder)
-    sys.stdout.writelines(f"{line}\n" for line in found or ["README.md agrees with the registries and the results"])
+        for page in pages():
+            page.write_text(updated(page.read_text(encoding="utf-8"), folder), encoding="utf-8")
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages()}
+    found = [f"{name}: {line}" for name, text in texts.items() for line in differences(text, folder)]
+    agree = f"{', '.join(texts)} agree with the registries and the results"
+    sys.stdout.writelines(f"{line}\n" for line in found or [agree])
     sys.exit(bool(found))
 
 

@@ -85,6 +85,45 @@ def kl(shares: Tensor, reference: Tensor) -> float:
     return float((p * (p / q).log()).sum())
 
 
+def precision(real: Tensor, fake: Tensor, k: int = 5) -> float:
+    """Share of fakes within the k-th neighbour's distance of some real (Kynkaanniemi et al. 2019).
+
+    One outlying real has a wide ball, so a collapsed generator may reach 1: read it beside `recall` and `coverage`.
+
+    Args:
+        real: (R, d) features.
+        fake: (F, d) features.
+        k: which neighbour; a row is not its own.
+    """
+    return float((_distances(fake, real) <= _radii(real, k)).any(1).double().mean())
+
+
+def recall(real: Tensor, fake: Tensor, k: int = 5) -> float:
+    """Share of reals within the k-th neighbour's distance of some fake: `precision` with the roles exchanged."""
+    return precision(fake, real, k)
+
+
+def coverage(real: Tensor, fake: Tensor, k: int = 5) -> float:
+    """Share of reals with a fake within their own k-th neighbour's distance (Naeem et al. 2020).
+
+    >>> row = torch.arange(4.0)[:, None]
+    >>> coverage(row, torch.full((4, 1), 0.25), k=1)  # a collapsed generator reaches the two nearest of four
+    0.5
+    """
+    return float((_distances(fake, real) <= _radii(real, k)).any(0).double().mean())
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """(A, B), without the product form, whose rounding would put a row at some distance from itself."""
+    return torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _radii(rows: Tensor, k: int) -> Tensor:
+    if not 1 <= k < len(rows):
+        raise ValueError(f"k must be from 1 to the number of rows less one, got {k} for {len(rows)} rows")
+    return _distances(rows, rows).topk(k + 1, largest=False).values[:, -1]
+
+
 def measure(
     gan: GAN, data: DataSet, split: Split, *, n_fakes: int = 5000, n_fit: int = 10_000, seed: int = 0
 ) -> dict[str, Any]:

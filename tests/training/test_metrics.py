@@ -12,7 +12,7 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.models.gan import GAN
 from ganexplain.models.generator import Generator
-from ganexplain.training.metrics import Components, frechet, kl, measure
+from ganexplain.training.metrics import Components, coverage, frechet, kl, measure, precision, recall
 
 
 def normals(n: int, k: int, seed: int) -> Tensor:
@@ -95,3 +95,36 @@ def test_a_copier_reaches_the_floor_and_one_digit_alone_is_seen_through(trained:
     assert poor["fd"] > 5 * quality["fd"]
     assert poor["classes"]["shares"]["7"] > 0.9
     assert poor["classes"]["kl"] == pytest.approx(np.log(10), abs=0.5)
+
+
+def balls(centres: np.ndarray, points: np.ndarray, k: int) -> np.ndarray:
+    """(points, centres) whether a point lies within the k-th neighbour's distance of a centre, the long way."""
+    inside = np.zeros((len(points), len(centres)), bool)
+    for j, centre in enumerate(centres):
+        radius = sorted(np.linalg.norm(other - centre) for i, other in enumerate(centres) if i != j)[k - 1]
+        inside[:, j] = [np.linalg.norm(point - centre) <= radius for point in points]
+    return inside
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_precision_recall_and_coverage_count_points_in_balls(k: int) -> None:
+    real, fake = normals(40, 3, 4), 0.7 * normals(30, 3, 5) + 0.3
+    one, two = real.numpy(), fake.numpy()
+    assert precision(real, fake, k) == balls(one, two, k).any(1).mean()
+    assert recall(real, fake, k) == balls(two, one, k).any(1).mean()
+    assert coverage(real, fake, k) == balls(one, two, k).any(0).mean()
+
+
+def test_a_collapsed_generator_may_be_precise_and_covers_nothing() -> None:
+    real = normals(200, 4, 6)
+    fake = real[:1] + 1e-3 * normals(200, 4, 7)
+    assert precision(real, fake) == 1
+    assert recall(real, fake) < 0.02
+    assert coverage(real, fake) < 0.1
+
+
+def test_copies_of_the_reals_are_perfect_and_too_few_rows_are_refused() -> None:
+    real = normals(20, 3, 8).float()
+    assert precision(real, real) == recall(real, real) == coverage(real, real) == 1
+    with pytest.raises(ValueError, match="k must be from 1 to the number of rows less one, got 5 for 5"):
+        coverage(real[:5], real)
