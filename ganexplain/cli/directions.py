@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +13,31 @@ from ganexplain.models.resolve import HELP
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganexplain.folders import Kind
+    from ganexplain.latent.comparison import Comparison
     from ganexplain.latent.directions import Directions
     from ganexplain.latent.effects import Effects
     from ganexplain.latent.finders import Finder
     from ganexplain.models.critic import Critic
     from ganexplain.models.generator import Generator
 
-SCHEMA = 1
-SPECTRUM = ("eigenvalues", "median", "random_threshold", "n_standing_out")
-COLUMNS = 7
 ROWS = 4
+DEFAULT = "sefa"
+OWN = ("space", "n_directions", "attribute")  # arguments that have an option of their own
+LOGIT = "logit"
 
 
 def run(
     model: str = typer.Argument(help=HELP),
-    method: str = typer.Option("sefa", help="Direction finder; `ganexplain methods` lists them."),
-    normalize: str = typer.Option("auto", help="Rows of the first layer: auto, none, rows or batchnorm."),
+    method: str = typer.Option("", help=f"Direction finder, {DEFAULT} by default; `ganexplain methods` lists them."),
+    settings: list[str] = typer.Option(  # noqa: B008
+        [], "--set", help="A setting of the finder, name=value, or finder.name=value with --compare; repeatable."
+    ),
+    attribute: list[str] = typer.Option(  # noqa: B008
+        [], help="What `boundary` looks for: logit (of the critic), a built-in attribute, or a CSV; repeatable."
+    ),
+    compare: str = typer.Option("", help="Finders to put side by side, with commas: sefa,ganspace,random."),
+    selective: bool = typer.Option(False, "--selective", help="Project: each direction leaves the others' alone."),
+    normalize: str = typer.Option("", help="Short for --set normalize=..."),
     space: str = typer.Option("z", help="Latent space of the generator."),
     n: int = typer.Option(5, "--n", help="How many directions."),
     amount: float = typer.Option(3.0, help="Largest edit, in standard deviations of the codes."),
@@ -43,47 +51,115 @@ def run(
 ) -> None:
     """Find latent directions of a generator; write strips of edited images and how far each moves the judge's logit."""
     from ganexplain import checks, folders
+    from ganexplain.cli import _directions as made
     from ganexplain.cli._console import emit, note, progress
 
     checks.positive(amount, "--amount")
-    folder = folders.check(out, _kind(), overwrite=overwrite)
-    finder = _finder(method, space, n, normalize)
-    generator, judge, name = _subject(model, critic)
+    checks.positive(n, "--n")
+    folder = folders.check(out, made.kind(), overwrite=overwrite)
+    given = [*settings, *([f"normalize={normalize}"] if normalize else [])]
+    names = _names(method, compare)
+    generator, judge, who = _subject(model, critic)
+    wanted = Wanted(space, n, tuple(given), tuple(attribute), judge)
+    finders = {name: wanted.finder(name, names) for name in names}
     codes = _codes(generator, space, ROWS + n_codes, seed)
     with progress("directions", quiet=quiet) as advance:
-        advance("reading the generator", 0.0)
-        directions = finder.fit(generator, seed=seed).directions_
-        advance("effect on the logit", 0.1)
-        document = _document(directions, _measured(directions, generator, judge, codes[ROWS:], seed), seed)
-        document |= {"model": _about(generator, model), "critic": name, "amounts": _amounts(amount), "n_rows": ROWS}
-        document["notes"] = _notes(directions, codes[:ROWS], amount)
-        advance("strips", 0.7)
-        pictures = _pictures(directions, generator, judge, codes[:ROWS], document)
-        folders.write(folder, _files(directions, document, pictures), _kind(), overwrite=overwrite)
+        sets = {}
+        for i, (name, finder) in enumerate(finders.items()):
+            advance(name, 0.5 * i / len(finders))
+            found = finder.fit(generator, seed=seed).directions_
+            sets[name] = found.selective(generator) if selective else found
+        directions = sets[names[0]]
+        advance("effect on the logit", 0.5)
+        measured = _measured(directions, generator, judge, codes[ROWS:], seed)
+        beside = _compared(sets, generator, codes, judge, seed) if compare else None
+        document = made.document(directions, measured, beside, who)
+        document |= {"model": _about(generator, model), "critic": who, "seed": seed, "n_rows": ROWS}
+        document |= {"amounts": made.amounts(amount), "notes": made.notes(directions, codes[:ROWS], amount)}
+        advance("strips", 0.8)
+        pictures = made.pictures(directions, generator, judge, codes[:ROWS], document)
+        if beside is not None:
+            pictures |= made.comparison_picture(beside, document)
+        folders.write(folder, made.files(sets, document, pictures), made.kind(), overwrite=overwrite)
     if as_json:
         emit(document)
     elif not quiet:
-        _table(document)
+        made.table(document)
     note(f"written to {folder / 'directions.html'}", quiet=quiet)
 
 
-def _kind() -> Kind:
-    from ganexplain.folders import Kind
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks of the finders."""
 
-    files = ("directions.html", "directions.json", "directions.safetensors", "*.png")
-    return Kind("a set of directions", "directions.json", "directions", files)
+    space: str
+    n: int
+    given: tuple[str, ...]
+    attributes: tuple[str, ...]
+    judge: Critic | None
+
+    def finder(self, name: str, names: list[str]) -> Finder:
+        """The finder called ``name`` with its settings; those without a finder's name are for the first of ``names``.
+
+        Raises:
+            ValueError: settings or attributes that it does not have.
+        """
+        from ganexplain.cli._settings import arguments, settings
+        from ganexplain.latent.finders import FINDERS
+
+        part = FINDERS.get(name)
+        values = settings(part, [text for who, text in self._addressed(names) if who == name], taken=OWN)
+        own = arguments(part)
+        if self.attributes and "attribute" not in own and name == names[0]:
+            takers = [other for other in FINDERS.names() if "attribute" in arguments(FINDERS.get(other))]
+            raise ValueError(f"the finder {name!r} looks for no --attribute; use --method {' or '.join(takers)}")
+        if self.attributes and "attribute" in own:
+            values["attribute"] = self._sources(list(self.attributes))
+        if values.get("conditions"):
+            said = values["conditions"]
+            values["conditions"] = self._sources([said] if isinstance(said, str) else said)
+        return part(space=self.space, n_directions=self.n, **values)
+
+    def _addressed(self, names: list[str]) -> list[tuple[str, str]]:
+        """Whose each setting is, and its text."""
+        from ganexplain import checks
+        from ganexplain.latent.finders import FINDERS
+
+        rows = []
+        for text in self.given:
+            who, dot, rest = text.partition("=")[0].partition(".")
+            if dot and rest:
+                FINDERS.get(who)
+                checks.one_of("finder of this run", who, names)
+                rows.append((who, text.partition(".")[2]))
+            else:
+                rows.append((names[0], text))
+        return rows
+
+    def _sources(self, names: list[str]) -> dict[str, Any]:
+        """Name to source: the logit is the critic itself.
+
+        Raises:
+            ValueError: the logit is asked for, and there is no critic.
+        """
+        sources: dict[str, Any] = dict(zip(names, names, strict=True))
+        if LOGIT in sources:
+            if self.judge is None:
+                raise ValueError("the attribute 'logit' is a critic's; name one with --critic")
+            sources[LOGIT] = self.judge
+        return sources
 
 
-def _finder(method: str, space: str, n: int, normalize: str) -> Finder:
+def _names(method: str, compare: str) -> list[str]:
+    """The finders to run; the first is the one whose directions are shown one by one."""
     from ganexplain.latent.finders import FINDERS
 
-    part = FINDERS.get(method)
-    settings: dict[str, Any] = {"space": space, "n_directions": n}
-    if "normalize" in inspect.signature(part).parameters:
-        settings["normalize"] = normalize
-    elif normalize != "auto":
-        raise ValueError(f"the finder {method!r} has no --normalize; leave it out")
-    return part(**settings)
+    named = [method] if method else []
+    named += [part for part in compare.split(",") if part.strip()] if compare else []
+    stems = [name.strip().lower().replace("-", "_") for name in named or [DEFAULT]]
+    for name in stems:
+        FINDERS.get(name)
+    return list(dict.fromkeys(stems))
 
 
 def _subject(model: str, critic: str) -> tuple[Generator, Critic | None, str]:
@@ -117,9 +193,15 @@ def _measured(
     return effects(directions, generator, judge, codes, control=random_directions(directions, seed=seed))
 
 
-def _amounts(largest: float) -> list[float]:
-    half = COLUMNS // 2
-    return [round(largest * (i - half) / half, 6) for i in range(COLUMNS)]
+def _compared(
+    sets: dict[str, Directions], generator: Generator, codes: Tensor, judge: Critic | None, seed: int
+) -> Comparison:
+    """The first code is shown, as in the other pictures; those that are shown there are measured nowhere."""
+    import torch
+
+    from ganexplain.latent.comparison import compare
+
+    return compare(sets, generator, torch.cat([codes[:1], codes[ROWS:]]), critic=judge, seed=seed)
 
 
 def _about(generator: Generator, model: str) -> dict[str, Any]:
@@ -127,134 +209,3 @@ def _about(generator: Generator, model: str) -> dict[str, Any]:
     prior = "normal" if generator.prior == "normal" else "uniform in [-1, 1]"
     # the name only: a folder of one machine has no place in a file that is the same everywhere
     return {"name": Path(model).name, "summary": f"Images of {size}, codes of {generator.z_dim} numbers, {prior}."}
-
-
-def _notes(directions: Directions, codes: Tensor, amount: float) -> list[str]:
-    import torch
-
-    notes = []
-    ends = [directions.edit(codes, i, s) for i in range(len(directions)) for s in (-amount, amount)]
-    beyond = directions.outside_prior(torch.cat(ends))
-    if beyond:
-        notes.append(
-            f"At {amount:g} standard deviations {100 * beyond:.1f} % of the numbers of a code lie beyond [-1, 1], "
-            "where the generator was never trained."
-        )
-    weak = [n for n, ok in zip(directions.names, directions.stands_out or (), strict=False) if not ok]
-    if weak:
-        notes.append(f"Not told from chance: {', '.join(weak)}.")
-    return notes
-
-
-def _document(directions: Directions, measured: Effects | None, seed: int) -> dict[str, Any]:
-    from ganexplain import __version__
-
-    params = dict(directions.params)
-    ties = params.get("tied", [False] * len(directions))
-    table = measured.table() if measured else [None] * len(directions)
-    rows = []
-    for i, name in enumerate(directions.names):
-        strength = None if directions.strength is None else float(f"{float(directions.strength[i]):.6g}")
-        row = {"index": i, "name": name, "file": f"direction-{i:02d}.png", "eigenvalue": strength, "tied": ties[i]}
-        row |= {"stands_out": directions.stands_out[i] if directions.stands_out else None}
-        row |= {"scale": float(f"{float(directions.scale[i]):.6g}"), "effect": table[i]}
-        rows.append(row)
-    summary = None
-    if measured is not None:
-        summary = {k: v for k, v in measured.to_json().items() if k != "directions"} | {"short_unit": measured.unit}
-    return {
-        "kind": "directions",
-        "schema": SCHEMA,
-        "version": __version__,
-        "seed": seed,
-        "method": directions.method,
-        "normalize": params.get("normalize"),
-        "space": directions.space,
-        "layers": list(directions.layers),
-        "prior": directions.prior,
-        "fingerprint": directions.fingerprint,
-        "spectrum": {k: params[k] for k in SPECTRUM} if "eigenvalues" in params else None,
-        "directions": rows,
-        "effects": summary,
-    }
-
-
-def _effect(document: dict[str, Any], row: dict[str, Any]) -> str:
-    """The change of the logit in words, or nothing where no critic is."""
-    if row["effect"] is None:
-        return ""
-    return f"{document['effects']['short_unit']} {row['effect']['text']} per sd"
-
-
-def _pictures(
-    directions: Directions, generator: Generator, judge: Critic | None, codes: Tensor, document: dict[str, Any]
-) -> dict[str, bytes]:
-    import torch
-
-    from ganexplain.figures.spectrum import spectrum
-    from ganexplain.figures.strips import strips
-    from ganexplain.figures.style import png
-
-    amounts, firsts, pictures = document["amounts"], [], {}
-    small = " ".join(document["notes"][:1]) if directions.prior == "uniform" else ""
-    legend = ""
-    if judge is not None:
-        whose = document["critic"] if ":" in document["critic"] else f"the {document['critic']}"
-        legend = f"below each image: the {document['effects']['short_unit']} of {whose}, higher is more real\n"
-    note = legend + small
-    for i, row in enumerate(document["directions"]):
-        panels = directions.traverse(generator, codes, i, amounts)
-        firsts.append(panels[0])
-        said = _effect(document, row)
-        captions = None if judge is None else _captions(judge, panels)
-        title = f"{row['name']}: {said}" if said else row["name"]
-        figure = strips(
-            panels, amounts, [f"code {k}" for k in range(len(codes))], title=title, note=note, captions=captions
-        )
-        pictures[row["file"]] = png(figure)
-    labels = [f"{row['name']}\n{_effect(document, row)}" for row in document["directions"]]
-    overview = strips(torch.stack(firsts), amounts, labels, title=f"{document['model']['name']}: code 0", note=small)
-    pictures["overview.png"] = png(overview)
-    if found := document["spectrum"]:
-        title = f"{found['n_standing_out']} of {len(found['eigenvalues'])} directions stand out"
-        profile = spectrum(found["eigenvalues"], found["random_threshold"], len(directions), title=title)
-        pictures["eigenvalues.png"] = png(profile)
-    return pictures
-
-
-def _captions(judge: Critic, panels: Tensor) -> list[list[str]]:
-    from ganexplain.latent.effects import rounded
-
-    logits = judge.logits(panels.flatten(0, 1)).reshape(panels.shape[:2])
-    step = float(logits.std()) / 10
-    return [[rounded(v, step) for v in row] for row in logits.tolist()]
-
-
-def _files(directions: Directions, document: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, bytes]:
-    from ganexplain import store
-    from ganexplain.latent.page import page
-
-    return {
-        **pictures,
-        "directions.safetensors": directions.to_bytes(),
-        "directions.json": store.json_bytes(document),
-        "directions.html": page(document, pictures).encode(),
-    }
-
-
-def _table(document: dict[str, Any]) -> None:
-    if found := document["spectrum"]:
-        print(f"{found['n_standing_out']} of {len(found['eigenvalues'])} eigenvalues stand out from a random matrix")
-    for row in document["directions"]:
-        mark = {True: "stands out", False: "not told from chance", None: ""}[row["stands_out"]]
-        strength = "" if row["eigenvalue"] is None else f"eigenvalue {row['eigenvalue']:.4g}"
-        print(f"  {row['name']:16}{strength:22}{mark:22}{_effect(document, row)}".rstrip())
-    if document["effects"]:
-        said = document["effects"]
-        chance, unit = said["random_control"]["mean_size_95"], said["short_unit"]
-        print(
-            f"95 % of random directions change the {unit} by less than {chance:.2g} per sd; over images it has the sd "
-            f"{said['logit_std']:.2g}"
-        )
-    for line in document["notes"]:
-        print(line)

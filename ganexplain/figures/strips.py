@@ -52,7 +52,7 @@ def strips(
         raise ValueError(f"panels are {tuple(panels.shape[:2])}, got {len(rows)} row labels and {len(amounts)} amounts")
     if captions is not None and [len(row) for row in captions] != [len(amounts)] * len(rows):
         raise ValueError(f"captions must be {len(rows)} rows of {len(amounts)}, got {[len(row) for row in captions]}")
-    panels = _shrunk(panels)
+    panels = shrunk(panels)
     with style.look():
         layout = _Layout.of(panels, rows, title, [AXIS, *note.splitlines()], captions or [])
         figure = style.figure(layout.width / style.DPI, layout.height / style.DPI)
@@ -97,17 +97,17 @@ class _Layout:
         cell = (w * factor, h * factor)
         lines = [_wrapped(row, cell[1]) for row in rows]
         labels = max(
-            (_wide(line, "bold" if i == 0 else "normal") for row in lines for i, line in enumerate(row)), default=0
+            (wide(part, "bold" if i == 0 else "normal") for row in lines for i, part in enumerate(row)), default=0
         )
         left = PAD + labels + (GAP * 2 if labels else 0)
         grid = columns * cell[0] + (columns - 1) * GAP
-        footer = [part for line in footer for part in _fitted(line, grid)]
-        top = PAD + (_line(style.TITLE) + GAP if title else 0) + _line(style.NORMAL) + GAP
-        below = sum(_line(style.SMALL) for _ in footer) + GAP
+        footer = [part for text in footer for part in fitted(text, grid)]
+        top = PAD + (line(style.TITLE) + GAP if title else 0) + line(style.NORMAL) + GAP
+        below = sum(line(style.SMALL) for _ in footer) + GAP
         right = max(
-            [left + grid, PAD + _wide(title, "bold", style.TITLE), *(left + _wide(f, size=style.SMALL) for f in footer)]
+            [left + grid, PAD + wide(title, "bold", style.TITLE), *(left + wide(f, size=style.SMALL) for f in footer)]
         )
-        pitch = cell[1] + GAP + (_line(style.SMALL) if captions else 0)
+        pitch = cell[1] + GAP + (line(style.SMALL) if captions else 0)
         height = top + count * pitch + below + PAD
         return cls(cell, pitch, left, top, right + PAD, height, title, lines, footer, captions)
 
@@ -143,44 +143,47 @@ def _labels(axes: Axes, amounts: Sequence[float], layout: _Layout) -> None:
             frame = (x - GAP / 2, y - GAP / 2), width + GAP, bottom - y + GAP
             axes.add_patch(Rectangle(*frame, fill=False, edgecolor=style.ACCENT, linewidth=1.4, zorder=3))
     for i, lines in enumerate(layout.rows):
-        middle = layout.corner(i, 0)[1] + height / 2 - _line(style.NORMAL) * (len(lines) - 1) / 2
-        for k, line in enumerate(lines):
+        middle = layout.corner(i, 0)[1] + height / 2 - line(style.NORMAL) * (len(lines) - 1) / 2
+        for k, part in enumerate(lines):
             look = {"weight": "bold"} if k == 0 else {"color": style.MUTED}
-            axes.text(layout.left - 2 * GAP, middle + k * _line(style.NORMAL), line, ha="right", va="center", **look)
+            axes.text(layout.left - 2 * GAP, middle + k * line(style.NORMAL), part, ha="right", va="center", **look)
     for i, captions in enumerate(layout.captions):
         for j, caption in enumerate(captions):
             x, y = layout.corner(i, j)
             axes.text(x + width / 2, y + height + GAP / 2, caption, size=style.SMALL, ha="center", va="top")
-    for k, line in enumerate(layout.footer):
-        y = bottom + 2 * GAP + k * _line(style.SMALL)
-        axes.text(layout.left, y, line, size=style.SMALL, color=style.MUTED, va="top")
+    for k, part in enumerate(layout.footer):
+        y = bottom + 2 * GAP + k * line(style.SMALL)
+        axes.text(layout.left, y, part, size=style.SMALL, color=style.MUTED, va="top")
 
 
 def _wrapped(text: str, height: int) -> list[str]:
     """Lines of at most `WRAP` characters, as many as fit beside ``height`` dots; an ellipsis marks a cut."""
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, WRAP)]
-    room = max(1, height // _line(style.NORMAL))
+    lines = [row for part in text.splitlines() for row in textwrap.wrap(part, WRAP)]
+    room = max(1, height // line(style.NORMAL))
     return lines if len(lines) <= room else [*lines[: room - 1], lines[room - 1][: WRAP - 1] + "…"]
 
 
-def _fitted(text: str, width: int) -> list[str]:
+def fitted(text: str, width: int) -> list[str]:
     """Lines of small print that are about ``width`` dots wide; a single long word may be wider."""
-    letters = max(20, int(len(text) * width / max(1, _wide(text, size=style.SMALL))))
+    letters = max(20, int(len(text) * width / max(1, wide(text, size=style.SMALL))))
     return textwrap.wrap(text, letters)
 
 
-def _line(points: float) -> int:
+def line(points: float) -> int:
+    """Dots from one line of text to the next."""
     return round(points * LINE_HEIGHT * style.DPI / 72)
 
 
-def _wide(text: str, weight: str = "normal", size: float = style.NORMAL) -> int:
+def wide(text: str, weight: str = "normal", size: float = style.NORMAL) -> int:
+    """Width of a text in dots."""
     return round(style.extent(text, size, weight)[0] * style.DPI) + 1 if text else 0
 
 
-def _shrunk(panels: Tensor) -> Tensor:
+def shrunk(panels: Tensor, largest: int = LARGEST) -> Tensor:
+    """Panels (R, A, C, H, W) whose longer side is at most ``largest`` pixels."""
     rows, columns, channels, h, w = panels.shape
-    if max(h, w) <= LARGEST:
+    if max(h, w) <= largest:
         return panels
-    size = (max(1, round(h * LARGEST / max(h, w))), max(1, round(w * LARGEST / max(h, w))))
+    size = (max(1, round(h * largest / max(h, w))), max(1, round(w * largest / max(h, w))))
     small = interpolate(panels.detach().flatten(0, 1), size, mode="bilinear", antialias=True)
     return small.reshape(rows, columns, channels, *size)

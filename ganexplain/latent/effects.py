@@ -77,6 +77,29 @@ class Effects:
         size = self.found.mean.abs()
         return (size > self.chance) & (size > 2 * self.found.error)
 
+    @property
+    def strongest(self) -> int:
+        """Which direction moves the mean logit furthest."""
+        return int(self.found.mean.abs().argmax())
+
+    def headline(self, whose: str) -> str:
+        """One sentence: which direction moves the critic's logit most, and what random directions do.
+
+        Args:
+            whose: the critic in words, such as "the judge".
+        """
+        i = self.strongest
+        row = self.table()[i]
+        chance = f"95 % of {len(self.control.mean)} random directions move it by less than {self.chance:.2g}"
+        change = f"{row['text']} per standard deviation"
+        if row["beyond_chance"]:
+            many = f", of {len(self.names)} directions," if len(self.names) > 1 else ""
+            return f"{self.names[i]}{many} moves the {self.unit} of {whose} most: {change}; {chance}."
+        return (
+            f"No direction moves the {self.unit} of {whose} more than chance does: the strongest, {self.names[i]}, by "
+            f"{change}; {chance}."
+        )
+
     def table(self) -> list[dict[str, Any]]:
         """One row a direction, ready for JSON."""
         beyond = self.beyond_chance.tolist()
@@ -160,6 +183,15 @@ def random_directions(like: Directions, n: int = N_RANDOM, *, seed: int = 0) -> 
     )
 
 
+def image_change(directions: Directions, generator: Generator, codes: Tensor, *, step: float = 1.0) -> Tensor:
+    """(K,) mean absolute change of a pixel per standard deviation, on the scale [-1, 1], over codes (N, D)."""
+    changes = []
+    for i in range(len(directions)):
+        down, up = (generator.render(directions.edit(codes, i, s), directions.space) for s in (-step, step))
+        changes.append((up.double() - down.double()).abs().mean().cpu() / (2 * step))
+    return torch.stack(changes)
+
+
 def _moved(directions: Directions, generator: Generator, critic: Critic, codes: Tensor, step: float) -> Moved:
     columns = []
     for i in range(len(directions)):
@@ -173,14 +205,15 @@ def _moved(directions: Directions, generator: Generator, critic: Critic, codes: 
 
 
 def rounded(value: float, error: float) -> str:
-    """``value`` with its sign and as many decimals as ``error`` leaves it.
+    """``value`` with its sign and as many decimals as ``error`` leaves it: two digits of an error that starts with 1.
 
-    >>> rounded(-0.04296, 0.0038), rounded(12.34, 2.0), rounded(0.5, 0.0)
-    ('−0.043', '+12', '+0.5')
+    >>> rounded(-0.04296, 0.0038), rounded(0.1034, 0.13), rounded(12.34, 2.0), rounded(0.5, 0.0)
+    ('−0.043', '+0.10', '+12', '+0.5')
     """
     if not error > 0:
         return f"{value:+.4g}".replace("-", "−")
-    decimals = max(0, -math.floor(math.log10(error)))
+    place = math.floor(math.log10(error))
+    decimals = max(0, -place + (error < 1.95 * 10**place))
     return f"{value:+.{decimals}f}".replace("-", "−")
 
 

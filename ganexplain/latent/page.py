@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganexplain.latent.comparison import figure_of
+
 
 def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """HTML with the pictures inside it; every text is escaped, and there is no script.
@@ -20,4 +22,6 @@ def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     images = {name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in pictures.items()}
-    return environment.get_template("page.html.j2").render(doc=document, images=images)
+    first = document["directions"][0]
+    told = {"headings": list(first["figures"]), "measured": first["strength"] is not None, "figure": figure_of}
+    return environment.get_template("page.html.j2").render(doc=document, images=images, **told)

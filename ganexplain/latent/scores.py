@@ -74,7 +74,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Ground:
-    """The generator, and the codes that functions of images are evaluated on."""
+    """A generator, and which of its codes are scored."""
 
     generator: Generator
     space: str
@@ -82,17 +82,15 @@ class Ground:
     seed: int
     batch_size: int = 64
 
-    def codes(self, n: int) -> Tensor:
-        """(n, D) the first codes of the seed, in the space."""
-        z = self.generator.sample(n, seed=self.seed)
+    def codes(self, n: int, seed: int | None = None) -> Tensor:
+        """(n, D) the first codes of a seed, which is that of the fit where none is named, in the space."""
+        z = self.generator.sample(n, seed=self.seed if seed is None else seed)
         with torch.no_grad(), tensors.isolated(self.seed):
             return self.generator.encode(z, self.space).double().cpu()
 
-    def code_of(self, seed: int) -> Tensor:
-        """(1, D) the only code of a seed, as ``generator.sample(1, seed=seed)``."""
-        z = self.generator.sample(1, seed=seed)
-        with torch.no_grad(), tensors.isolated(self.seed):
-            return self.generator.encode(z, self.space).double().cpu()
+    def drawn(self) -> Tensor:
+        """(n_codes, D) other codes than the first of the seed, so that effects measured on those are held out."""
+        return self.codes(self.n_codes, int(tensors.rng(self.seed, "scored").integers(2**31)))
 
 
 def named(attribute: Attribute, channels: int) -> dict[str, Any]:
@@ -159,7 +157,7 @@ def _function(source: Any) -> Callable[[Tensor], Tensor]:
 def _rendered(
     functions: Mapping[str, Callable[[Tensor], Tensor]], sources: Mapping[str, Any], ground: Ground
 ) -> dict[str, Scored]:
-    codes = ground.codes(ground.n_codes)
+    codes = ground.drawn()
     columns: dict[str, list[Tensor]] = {name: [] for name in functions}
     like = next(ground.generator.parameters(), torch.zeros(1))
     for start in range(0, len(codes), ground.batch_size):
@@ -240,7 +238,7 @@ def read_csv(path: Path, ground: Ground) -> dict[str, Scored]:
         raise ValueError(f"{path} scores {key} {twice} more than once; keep one line for each")
     if key == "index" and max(places) > LARGEST:
         raise ValueError(f"{path} has the index {max(places)}, beyond {LARGEST}; name codes by seed instead")
-    codes = torch.cat([ground.code_of(p) for p in places]) if key == "seed" else ground.codes(max(places) + 1)[places]
+    codes = torch.cat([ground.codes(1, p) for p in places]) if key == "seed" else ground.codes(max(places) + 1)[places]
     found = {}
     for head in scores:
         values = [_number(path, i, head, row) for i, row in enumerate(rows, 2)]

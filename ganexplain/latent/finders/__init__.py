@@ -56,3 +56,20 @@ class Finder(ABC):
 
 
 FINDERS: Registry[type[Finder]] = Registry("ganexplain.latent.finders", "direction finder")
+
+
+def measure(directions: Directions) -> str:
+    """What the strength of these directions is, in their finder's words."""
+    return FINDERS.get(directions.method).measure if directions.method in FINDERS.names() else Finder.measure
+
+
+def columns(directions: Directions) -> dict[str, list[Any]]:
+    """Heading to one entry a direction: the further numbers that their finder reports and `Directions.params` holds."""
+    if directions.method not in FINDERS.names():
+        return {}
+    rows = {heading: directions.params.get(key) for key, heading in FINDERS.get(directions.method).columns.items()}
+    return {
+        heading: row
+        for heading, row in rows.items()
+        if isinstance(row, list) and len(row) == len(directions) and any(value is not None for value in row)
+    }

@@ -14,6 +14,7 @@ from ganexplain import checks
 from ganexplain.latent import projection, scores, separation
 from ganexplain.latent.directions import Directions, fingerprint, spread
 from ganexplain.latent.finders import Finder
+from ganexplain.latent.finders._sampling import private
 from ganexplain.latent.scores import Attribute, Ground, Scored
 from ganexplain.latent.separation import ESTIMATORS, Estimator, Quality
 from ganexplain.models.generator import Generator
@@ -114,7 +115,7 @@ class Boundary(Finder):
 
     def _scored(self, generator: Generator, seed: int) -> tuple[dict[str, Scored], dict[str, Scored]]:
         """The attributes and the conditions; of the built-in ones, those that vary and are no condition."""
-        ground = Ground(generator, self.space, self.n_codes, seed)
+        ground = Ground(private(generator, self.space), self.space, self.n_codes, seed)
         targets = scores.named(self.attribute, generator.channels)
         conditions = {} if self.conditions is None else scores.named(self.conditions, generator.channels)
         if self.attribute is None:
