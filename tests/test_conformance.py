@@ -223,7 +223,8 @@ def test_a_critic_that_draws_noise_is_repeatable_and_draws_from_no_stream_of_the
     random.random()
     np.random.rand()
     assert torch.equal(one.values, run.attribute(x, seed=1).values)
-    assert not torch.equal(one.values, run.attribute(x, seed=2).values)
+    others = (run.attribute(x, seed=seed).values for seed in (2, 3, 4))  # one may leave every kink on its side
+    assert not all(torch.equal(one.values, other) for other in others)
 
 
 @pytest.mark.parametrize(("method", "domain"), PAIRS)

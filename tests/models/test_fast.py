@@ -131,6 +131,18 @@ def test_a_grouped_transposed_convolution_is_left_alone() -> None:
     assert torch.allclose(twin(x), net(x), atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_form_with_another_gradient_is_dropped(n: int) -> None:
+    torch.manual_seed(0)
+    norm = nn.InstanceNorm2d(6)  # wrong in torch 2.13 before a channels-last convolution, for a batch of one
+    net = calm(nn.Sequential(nn.Conv2d(3, 6, 3), norm, nn.Conv2d(6, 8, 3), nn.LeakyReLU(0.2), nn.Flatten())).double()
+    x = image(n, 3, 8, 8).double().requires_grad_(True)
+    with torch.no_grad():  # as a critic calls it
+        twin = faster(net, x[:1])
+    ours, theirs = (torch.autograd.grad(each(x).square().sum(), x)[0] for each in (twin, net))
+    assert torch.allclose(ours, theirs, atol=1e-12)
+
+
 def test_without_convolutions_the_network_itself_is_used() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
     assert faster(net, image(1, 1, 2, 2)) is net

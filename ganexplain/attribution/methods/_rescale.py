@@ -33,7 +33,7 @@ class _Sloped(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0] * ctx.saved_tensors[0], None, None
+        return ctx.saved_tensors[0] * gradients[0], None, None  # in the layout of the value
 
 
 class Watch(Rules):

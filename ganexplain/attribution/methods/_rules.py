@@ -45,7 +45,7 @@ class _Guided(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0].clamp(min=0) * ctx.saved_tensors[0], None, None
+        return ctx.saved_tensors[0] * gradients[0].clamp(min=0), None, None  # in the layout of the value
 
 
 class Rules(TorchFunctionMode):
