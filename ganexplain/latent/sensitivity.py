@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.func import jvp, vmap
 
 from ganexplain import tensors
@@ -72,14 +73,16 @@ class Pushforward:
 
     def _copied(self, code: Tensor, directions: Tensor) -> Tensor:
         try:
-            moved: Tensor = jvp(self._images, (code.repeat(len(directions), 1),), (directions,))[1]
-        except NotImplementedError as error:
+            with forward_ad.dual_level():
+                codes = forward_ad.make_dual(code.repeat(len(directions), 1), directions)  # type: ignore[no-untyped-call]
+                images, moved = forward_ad.unpack_dual(self._images(codes))  # type: ignore[no-untyped-call]
+        except RuntimeError as error:  # the forward itself has run before, so that it is the derivative that failed
             said = " ".join(str(error).split())[:200]
             raise ValueError(
                 f"part of the generator has no derivative in forward mode ({said}); give its autograd function a jvp, "
                 "or use the finder 'ganspace', which needs no derivatives"
             ) from error
-        return moved.flatten(1)
+        return torch.zeros_like(images).flatten(1) if moved is None else moved.flatten(1)
 
 
 def gram(push: Pushforward, code: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from ganexplain.latent.activations import activations, first_block
 from ganexplain.latent.components import Components, tied, varimax
 from ganexplain.latent.directions import PRIOR_STD, Directions, fingerprint
 from ganexplain.latent.finders._sampling import SamplingFinder, oriented, private, tidy
+from ganexplain.latent.spectrum import random_edge
 from ganexplain.models.generator import Generator
 
 __all__ = ["GanSpace"]
@@ -37,7 +38,8 @@ class GanSpace(SamplingFinder):
     A component need not be linear in the code. ``held_out_r2`` in `Directions.params` is the share of its variance that
     a linear function of the code explains on codes not used for the fit: 1 for a linear generator. A direction stands
     out when that is above .5 (below, an edit moves the component less than what it does not foresee) and its variance
-    on these codes is told from its neighbours', so that it is not an arbitrary one of many.
+    above what the strongest of d equal directions has by chance in so many samples (`spectrum.random_edge`). ``tied``
+    says that the other codes do not tell its variance from a neighbour's: the two may be any rotation of one another.
 
     Args:
         space: latent space.
@@ -100,7 +102,7 @@ class GanSpace(SamplingFinder):
         sd = self.components_.variances.sqrt()[:, None]
         steps = regression.steps(known) if regression else rotation.T @ (sd * self.components_.vectors)
         held_out = self._pairs(copy, self.n_samples, seed, "held out")
-        judged = Judged.of(((c, found.scores(x)) for c, x in held_out), found.variances, rotation, regression)
+        judged = Judged.of(held_out, found, rotation, regression)
         self._keep(generator, steps, (rotation**2).T @ self.components_.variances, judged)
         return self
 
@@ -122,17 +124,19 @@ class GanSpace(SamplingFinder):
         """Steps (K, d) as directions; a rotation settles which of tied components are meant."""
         scale = steps.norm(dim=1)
         tied = judged.tied if self.rotation == "none" else torch.zeros_like(judged.tied)
-        linear = torch.ones_like(tied) if judged.r2 is None else judged.r2 > R2_NEEDED
+        strong = variances > judged.edge
         params: dict[str, Any] = {
             "layer": self.layer_,
             "rotation": self.rotation,
             "n_samples": self.n_samples,
             "solver": self.components_.solver,
             "explained_variance_ratio": tidy(variances / self.components_.total),
+            "random_threshold": tidy(torch.tensor([judged.edge]))[0],
             "tied": tied.tolist(),
         }
         if judged.r2 is not None:
             params |= {"held_out_r2": tidy(judged.r2), "r2_needed": R2_NEEDED}
+            strong &= judged.r2 > R2_NEEDED
         self._directions = Directions(
             oriented(steps / scale[:, None]).float(),
             scale.float(),
@@ -141,7 +145,7 @@ class GanSpace(SamplingFinder):
             layers=(self.layer_,) if self.layer_ else (),
             method="ganspace",
             params=params,
-            stands_out=tuple((linear & ~tied).tolist()),
+            stands_out=tuple(strong.tolist()),
             prior=generator.prior,
             fingerprint=fingerprint(generator),
         )
@@ -223,11 +227,13 @@ class Judged:
     """What codes that were not used for the fit say of the components.
 
     Attributes:
+        edge: variance that the strongest of d equal directions exceeds in at most 5 % of cases.
         tied: (K,) bool, see `components.tied`.
         r2: (K,) share of the scores' variance that the codes explain, negative if less than nothing; None where the
             components are those of the codes.
     """
 
+    edge: float
     tied: Tensor
     r2: Tensor | None
 
@@ -235,19 +241,31 @@ class Judged:
     def of(
         cls,
         pairs: Iterable[tuple[Tensor, Tensor]],
-        variances: Tensor,
+        found: Components,
         rotation: Tensor,
         regression: Regression | None,
     ) -> Judged:
-        """From other codes (B, d) with the scores (B, K or K + 1), of the components and the one after, unrotated."""
-        scores, missed, k = [], [], len(rotation)
-        for codes, batch in pairs:
-            scores.append(batch)
+        """From other codes (B, d) and what they make (B, D).
+
+        Args:
+            pairs: of these.
+            found: the components, and one more for the last one's neighbour.
+            rotation: (K, K) of their scores.
+            regression: of the rotated scores on codes.
+        """
+        k, d = len(rotation), 0
+        scores, energy, missed = [], [], []
+        for codes, said in pairs:
+            d = codes.shape[1]
+            scores.append(found.scores(said))
+            energy.append((said.double() - found.mean).square().sum(1))
             if regression is not None:
-                missed.append(regression.missed(codes, batch[:, :k] @ rotation))
+                missed.append(regression.missed(codes, scores[-1][:, :k] @ rotation))
         seen = torch.cat(scores)
-        ties = tied(seen.square() * variances)[:k]
+        edge = random_edge(torch.cat(energy), d) / len(seen)
+        ties = tied(seen.square() * found.variances)[:k]
         if regression is None:
-            return cls(ties, None)
+            return cls(edge, ties, None)
         turned = seen[:, :k] @ rotation
-        return cls(ties, 1 - torch.cat(missed).square().sum(0) / (turned - turned.mean(0)).square().sum(0))
+        r2 = 1 - torch.cat(missed).square().sum(0) / (turned - turned.mean(0)).square().sum(0)
+        return cls(edge, ties, r2)
