@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganexplain.latent.directions import Directions
 from ganexplain.latent.effects import Effects, effects, random_directions
+from ganexplain.latent.finders import measure
 from ganexplain.models.critic import Critic
 from ganexplain.models.generator import Generator
 
@@ -40,10 +41,14 @@ class Discovery:
         found = self.effects.to_json()
         rows = found.pop("directions")
         stands = self.directions.stands_out or (None,) * len(self.directions)
+        strength = self.directions.strength
         for i, row in enumerate(rows):
             row |= {"stands_out": stands[i], "logits": self.logits[i].tolist()}
+            row |= {"strength": None if strength is None else float(f"{float(strength[i]):.6g}")}
         return {
             "method": self.directions.method,
+            "measure": measure(self.directions),
+            "headline": self.effects.headline("the judge"),
             "space": self.directions.space,
             "layers": list(self.directions.layers),
             "amounts": list(self.amounts),

@@ -254,6 +254,12 @@ def test_directions_stand_on_the_page() -> None:
     assert "one <b>" in page.words
     for row in rows:
         assert f"{words.number(row['mean'], signed=True)} ± {words.number(row['error'])}" in page.words
+    assert report.document["directions"]["headline"] in page.words
+    assert "eigenvalue" not in page.words.lower()
+    found = dataclasses.replace(directions, method="boundary", strength=torch.tensor([0.9, 0.8]))
+    page = Page(Report([], directions=discover(found, generator, critic(), generator.sample(9)), model="g").html())
+    assert "Held-out accuracy" in page.words
+    assert "0.90" in page.words
 
 
 def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
