@@ -120,7 +120,7 @@ def picture(q: Question) -> bytes:
     from captum.attr import visualization
 
     values, image = path(q)[0], q.images[0]
-    arrays = (values.permute(1, 2, 0).detach().numpy(), image.permute(1, 2, 0).numpy())
+    arrays = (values.detach().permute(1, 2, 0).numpy(), image.permute(1, 2, 0).detach().numpy())
     figure, _ = visualization.visualize_image_attr(*arrays, method="heat_map", sign="all", use_pyplot=False)
     target = io.BytesIO()
     figure.savefig(target, format="png")

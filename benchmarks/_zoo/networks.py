@@ -131,6 +131,27 @@ class Spied(Net):
         return out
 
 
+class Compares(Net):
+    """A `Net` whose last layer also sees how much the images of the batch differ (Karras et al. 2018)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, 8, 8) to (N, 1)."""
+        spread = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
+        return super().forward(x) + 3 * spread
+
+
+class Alone(nn.Module):
+    """Any network, one image at a time."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, 8, 8) to (N, 1)."""
+        return torch.cat([self.net(image) for image in x.split(1)])
+
+
 def weights(seed: int = 1, channels: int = 1) -> Tensor:
     """(1, channels, 8, 8) of a linear critic."""
     return torch.randn(1, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(seed)) / 8

@@ -31,6 +31,17 @@ def shape(name: str, out: tuple[int, ...], target: Any) -> list[Case]:
     return [*cases, cam(name, FLAT, lambda: Net(out=out), target=target)]
 
 
+def squeezed(ask: str) -> Case:
+    """``squeeze()`` at the end: one image alone loses the axis of the batch."""
+
+    def build() -> Question:
+        question = asked(Wrapped(Net(), None, torch.squeeze).eval(), ask, Net(), target=None)
+        question.images, question.truth = X[:1], None if question.truth is None else question.truth[:1]
+        return question
+
+    return Case(f"output squeezed, one image: {ask}", FLAT, ask, build, near(TOLERANCE[ask]))
+
+
 POOLS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda out: out.mean((1, 2, 3)),
     "max": lambda out: out.amax((1, 2, 3)),
@@ -217,6 +228,7 @@ def saturated_cam() -> Case:
 CASES: list[Case] = [
     *shape("output (N,)", (), None),
     *shape("output (N, 1, 1, 1)", (1, 1, 1), (0, 0, 0)),
+    *[squeezed(ask) for ask in ("path", "rescale", "shapley", "slopes")],
     *[patches(pool, "path") for pool in (*POOLS, (0, 1), (1, 1))],
     *[patches(pool, "shapley") for pool in ("mean", "max")],
     cells_sum_to_mean(),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks._zoo import truths
 from benchmarks._zoo.case import Call, Case, Question, near
-from benchmarks._zoo.networks import Corner, Rectified, Smooth, black, corner_images, grid, rescaled
+from benchmarks._zoo.networks import Alone, Compares, Corner, Rectified, Smooth, black, corner_images, grid, rescaled
 from tests._critics import Functional, Net, bare, images, warmed
 
 # sums of absolute differences over the sum of the true map: sampling noise and quadrature need room, wrong maps are
@@ -145,6 +145,13 @@ CASES: list[Case] = [
         "path shapley slopes",
         lambda: Net(norm="instance"),
         lambda: Functional(Net(norm="instance")),
+    ),
+    *twins(
+        "minibatch deviation",
+        "captum on minibatch deviation (checked on 0.9.0)",
+        "path rescale shapley",
+        Compares,
+        lambda: Alone(Compares()),
     ),
     layer("InstanceNorm", UNKNOWN, lambda: Net(norm="instance")),
     layer("LayerNorm", UNKNOWN, lambda: Smooth(act=nn.LeakyReLU(0.2), norm=nn.LayerNorm)),

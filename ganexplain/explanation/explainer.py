@@ -23,13 +23,14 @@ from ganexplain.evaluation.randomisation import randomised
 from ganexplain.evaluation.trust import Trust
 from ganexplain.explanation.explanation import Explanation, describe, region_totals
 from ganexplain.explanation.plan import Plan
+from ganexplain.models import fast, neighbours
 from ganexplain.models.critic import Critic
-from ganexplain.models.fast import LOOKS
 from ganexplain.models.preprocess import resized
 
 Progress = Callable[[str, float], None]
 
 CONTRASTS = ("blur", "black")  # baselines that need no reals, in the order in which they are tried
+LOOKS = fast.LOOKS + neighbours.LOOKS  # passes that a critic's first explanation takes
 CALM = 32  # reals on which the statistics of randomised critics are measured
 
 

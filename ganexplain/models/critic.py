@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, tensors
-from ganexplain.models import outputs
+from ganexplain.models import neighbours, outputs
 from ganexplain.models.fast import faster, state_of
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.private import in_training, private_copy, without_tail
@@ -61,6 +61,7 @@ class Critic(nn.Module):
         ValueError: weights that are not finite, BatchNorm without running statistics, unknown words.
 
     A sigmoid or softmax module at the tail is cut when samples show that it really is the tail: logits do not saturate.
+    A network whose output for an image depends on the others in its batch is given one image at a time.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Critic(nn.Module):
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
         self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
+        self._found: dict[str, bool] = {}  # shared by all forms of this critic
         self._fast: tuple[Any, Network, nn.Module] | None = None  # state, the network of that state, its faster form
         self.network = private_copy(network) if isinstance(network, nn.Module) else network
         self.tail = "none" if self.pick or self.kind not in (*outputs.PROBABILITIES, "classes") else "unverified"
@@ -100,9 +102,7 @@ class Critic(nn.Module):
         x = self.preprocess(self._placed(images))
         if self.tail == "unverified":
             self._settle_tail(x.detach())
-        raw = self.network(x)
-        if self.pick is not None:
-            raw = self.pick(raw)
+        raw = neighbours.one_by_one(self._raw, x) if self._apart(x.detach()) else self._raw(x)
         kind = self.kind
         if self.tail == "cut":
             kind = {"probability": "logit", "class_probabilities": "classes"}.get(kind, kind)
@@ -111,6 +111,27 @@ class Critic(nn.Module):
         if logit.shape != (len(images),):
             raise ValueError(f"the model must return one row an image, got {tuple(raw.shape)} for {len(images)} images")
         return checks.finite(logit, "the model's output")
+
+    def _raw(self, x: Tensor) -> Any:
+        raw = self.network(x)
+        raw = raw if self.pick is None else self.pick(raw)
+        squeezed = isinstance(raw, Tensor) and raw.ndim == 0 and len(x) == 1
+        return raw.reshape(1) if squeezed else raw
+
+    def _apart(self, x: Tensor) -> bool:
+        if len(x) > 1 and "apart" not in self._found:
+            self._found["apart"] = neighbours.matter(self._raw, x)
+        return len(x) > 1 and self._found["apart"]
+
+    def judges_alone(self, images: Tensor) -> bool:
+        """Whether the network is given one image at a time; tried on the first of ``images`` beside noise."""
+        with torch.no_grad():
+            x = self.preprocess(self._placed(images[:1].detach()))
+        return self._apart(x.expand(2, -1, -1, -1))
+
+    def together(self) -> Critic:
+        """The same critic that gives its network whole batches, whatever an image's neighbours do to its logit."""
+        return self._variant(_found={"apart": False})
 
     def _pooled_as_probability(self, raw: Tensor) -> Tensor:
         """The detector pools probabilities; so do we, although its sigmoid is cut."""
@@ -206,11 +227,13 @@ class Critic(nn.Module):
         twin._modules = dict(self._modules)  # a shared dictionary would show a later cut of one in both
         return twin
 
-    def fast(self, images: Tensor) -> Critic:
+    def fast(self, images: Tensor, *, batch_size: int = 64) -> Critic:
         """The same critic with its network in a faster form (`ganexplain.models.fast`), tried on the first image.
 
         Layers are folded into others there; whoever reaches into them takes the critic itself.
         """
+        if batch_size > 1:
+            self.judges_alone(images)  # once for all forms
         if not isinstance(self.network, nn.Module):
             return self
         with torch.no_grad(), tensors.isolated():

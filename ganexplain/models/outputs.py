@@ -62,6 +62,8 @@ def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str)
 
 def pooled(raw: Tensor, pool: Pool) -> Tensor:
     """(N,) from one number an image, or from a patch map (N, 1, h, w) pooled as `POOLS` or a cell says."""
+    if raw.ndim == 0:
+        raise ValueError("the model must return one row an image, got one number for all; keep the axis of the batch")
     n = len(raw)
     if raw.numel() == n:
         return raw.reshape(n)

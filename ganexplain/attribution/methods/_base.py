@@ -43,6 +43,7 @@ class Outcome:
 
 
 FEWEST = 50  # coalitions below which a sampled method says nothing
+ALONE = "the network's output for an image depends on the others in its batch, so each image is judged alone"
 ENDS = 3  # passes that every attribution takes: image, baseline, and the verdict
 
 
@@ -50,7 +51,8 @@ class Method(ABC):
     """Base of the attribution methods.
 
     Evaluations are counted in forward passes of one image. A critic's first attribution takes up to
-    `ganexplain.models.fast.LOOKS` more, in which its network is brought into a faster form.
+    `ganexplain.models.fast.LOOKS` more, in which its network is brought into a faster form, and
+    `ganexplain.models.neighbours.LOOKS`, which show whether the other images of a batch matter.
 
     Attributes:
         name: the registry's name.
@@ -102,18 +104,20 @@ class Method(ABC):
         with tensors.isolated(seed):
             checks.images(inputs)
             # layers keep their names and meanings only in the network as it was given
-            critic = self.critic if self.needs == "modules" else self.critic.fast(inputs)
+            critic = self.critic if self.needs == "modules" else self.critic.fast(inputs, batch_size=self.batch_size)
+            alone = self.batch_size > 1 and critic.judges_alone(inputs)
+            run = self.variant(batch_size=1) if alone and self.needs == "modules" else self
             chart = self.domain.bind(critic, inputs, self.baseline)
             point, origin = chart.ends(self.batch_size)
             asked = chart if flip == sign else _negated(chart)
-            found = self._outcome(asked, seed) if self.sets else self._averaged(asked, seed)
+            found = run._outcome(asked, seed) if self.sets else run._averaged(asked, seed)
             checks.finite(found.values, f"the values of {self.name}")
             verdict = self.critic.judge(inputs, batch_size=self.batch_size)
         gap = None
         if self.complete:
             gap = flip * found.values.double().flatten(1).sum(1).cpu() - sign * (point - origin)
         cautions = (self.caution,) if self.caution else ()
-        notes = (*chart.notes, *chart.outside(origin), *cautions, *found.notes)
+        notes = (*chart.notes, *chart.outside(origin), *cautions, *found.notes, *((ALONE,) if alone else ()))
         for note in notes:
             warnings.warn(note, stacklevel=2)
         return Attribution(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ def neighbours(case: Case) -> Finding:
     images = case.some(9)
     if len(images) < 2:
         return topic.skip("needs at least two images")
+    case = replace(case, critic=case.critic.together())
     together, alone = _logits(case, images, 0), torch.cat([_logits(case, one[None], 0) for one in images])
     reverse = _logits(case, images.flip(0), 0).flip(0)
     value = float(torch.maximum((together - alone).abs(), (together - reverse).abs()).max())
@@ -54,7 +56,7 @@ def neighbours(case: Case) -> Finding:
         value,
         f"an image's logit moves by up to {value:.3g} with the others in its batch",
         "the model has batch statistics (minibatch standard deviation, functional BatchNorm in training mode), or "
-        "draws noise; make it judge each image alone, or explain with batch_size=1",
+        "draws noise; without noise each image is judged and explained alone",
     )
 
 
