@@ -80,7 +80,10 @@ def test_images_stop_one_by_one() -> None:
     net = Jagged()
     x = torch.cat([images(1).double() * 0, torch.full((1, 1, 8, 8), 0.5).double()])  # only the second crosses the step
     spy = Spy(net)
-    found = IntegratedGradients(Critic(spy), baseline=x[:1] - 0.2).attribute(x, side="real")
+    run = IntegratedGradients(Critic(spy), baseline=x[:1] - 0.2)
+    run.critic.fast(x)  # once for a critic
+    spy.seen.batches.clear()
+    found = run.attribute(x, side="real")
     assert found.converged.tolist() == [True, False]
     assert found.evaluations.tolist() == [35, 815]
     assert spy.seen.rows == 850 - 2  # they share the baseline

@@ -88,9 +88,11 @@ class IntegratedGradients(Method):
         for i in range(0, len(rows), self.batch_size):
             piece = rows[i : i + self.batch_size]
             points, velocities = chart.at(t[i : i + self.batch_size], piece)
-            part = (chart.gradient(points, piece) * velocities).double()
-            for row in torch.unique(piece):  # index_add_ is not repeatable on a GPU
-                sums[row] += part[piece == row].sum(0)
+            part = (chart.gradient(points, piece) * velocities).flatten(1).double()
+            owners = torch.unique(piece)
+            # a product with zeros and ones, since index_add_ is not repeatable on a GPU
+            added = (owners[:, None] == piece).double() @ part
+            sums[owners] += added.view(-1, *sums.shape[1:])
 
     def _close(self, now: Tensor, before: Tensor, change: Tensor, scale: float) -> Tensor:
         gap = (now.flatten(1).sum(1) - change).abs()
