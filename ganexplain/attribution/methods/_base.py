@@ -117,7 +117,8 @@ class Method(ABC):
         if self.complete:
             gap = flip * found.values.double().flatten(1).sum(1).cpu() - sign * (point - origin)
         cautions = (self.caution,) if self.caution else ()
-        notes = (*chart.notes, *chart.outside(origin), *cautions, *found.notes, *((ALONE,) if alone else ()))
+        outside = chart.outside(origin) if self.compares else ()
+        notes = (*chart.notes, *outside, *cautions, *found.notes, *((ALONE,) if alone else ()))
         for note in notes:
             warnings.warn(note, stacklevel=2)
         return Attribution(

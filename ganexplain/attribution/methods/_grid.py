@@ -39,11 +39,6 @@ class Grid:
         start = tuple(a + (r - 1) / 2 * s for a, r, s in zip(over.start, ratio, over.step, strict=True))
         return cls(size, step, start)  # type: ignore[arg-type]
 
-    def lies_in(self, size: Size) -> bool:
-        """Whether its first and last centres are at most one step outside an input of this size."""
-        axes = zip(self.size, self.step, self.start, size, strict=True)
-        return all(a >= -max(s, 1) and a + (n - 1) * s <= extent - 1 + max(s, 1) for n, s, a, extent in axes)
-
 
 class Tracer:
     """Follows the grid from layer to layer through a forward pass, by the sizes of the maps.
@@ -63,9 +58,7 @@ class Tracer:
         """Note what a spatial module made of a map of the size ``given``; the first way to a size holds."""
         if made in self.known or not isinstance(module, SPATIAL):
             return
-        grid = _after(module, self.of(given), made)
-        if grid.lies_in(self.input.size):
-            self.known[made] = grid
+        self.known[made] = _after(module, self.of(given), made)
 
     def of(self, size: Size) -> Grid:
         """The grid of maps of this size."""
