@@ -8,9 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganexplain.attribution.methods.integrated_gradients import IntegratedGradients
+from ganexplain.data.sets import open_data
+from ganexplain.data.splits import split
 from ganexplain.models.families.mlp import MLP
 from ganexplain.models.gan import GAN
 from ganexplain.training.config import load
+from ganexplain.training.export import finish
 from ganexplain.training.judge import train_judge
 from ganexplain.training.loop import train
 
@@ -119,3 +123,26 @@ def test_a_saved_one_comes_back(tmp_path: object) -> None:
 def test_bad_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GAN.build("mlp", **options)
+
+
+def test_a_trained_one_is_a_score_until_it_is_calibrated() -> None:
+    data = open_data("digits")
+    config = load("seed-mnist", ["run.steps=30", "run.batch=16", "judge.steps=20", "judge.batch=16"])
+    parts = split(data)
+    gan = GAN.build("mlp", **SMALL)
+    list(train(gan, data.images[parts.train], config))
+    images = gan.samples(2)
+    critic = gan.critic("discriminator")
+    assert critic.unit == "score"
+    assert critic.judge(images).probability is None
+    assert IntegratedGradients(critic, baseline="black").attribute(images).unit == "score"
+    list(train_judge(gan, data.images[parts.train], config))
+    finish(gan, data, parts, config, steps=30, quality={})
+    known = gan.critic("discriminator")
+    assert known.unit == gan.critic("judge").unit == "logit"
+    assert known.judge(images).probability is not None
+    assert torch.equal(known.logits(images), critic.logits(images))  # calibration says what a score means, no more
+    found = IntegratedGradients(known, baseline="nearest_real").attribute(images)
+    assert found.unit == "logit"
+    assert found.gap is not None
+    assert float(found.gap.abs().max()) < 0.1
