@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganexplain.attribution.methods._shapley import ShapleyMethod
 from ganexplain.tensors import rng
 
 Worth = Callable[[Tensor], Tensor]
@@ -39,3 +40,22 @@ def player(worth: Worth) -> Callable[[Tensor], Tensor]:
 def whole(n: int) -> Tensor:
     """(1, 1, 1, n) an image with every player present; the black image has none."""
     return torch.ones(1, 1, 1, n, dtype=torch.float64)
+
+
+def estimates(run: ShapleyMethod, n: int, *, games: int, seeds: int) -> tuple[Tensor, Tensor]:
+    """Errors and standard errors, both (games * seeds, n), of what a method estimates of `dividends`."""
+    errors, spreads = [], []
+    for game in range(games):
+        phi, worth = dividends(n, game)
+        change = float(worth(torch.ones(1, n)) - worth(torch.zeros(1, n)))
+        for seed in range(seeds):
+            keep = run._draw(n, 1000 * game + seed)
+            value, spread = run._estimate(keep, worth(keep), change)
+            errors.append(value - phi)
+            spreads.append(spread)
+    return torch.stack(errors), torch.stack(spreads)
+
+
+def covered(errors: Tensor, spreads: Tensor) -> float:
+    """Share of errors within 1.96 standard errors."""
+    return float((errors.abs() <= 1.96 * spreads + 1e-12).double().mean())
