@@ -13,10 +13,11 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
            $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # one thread a process: pytest-xdist already fills the cores
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
-# a module of benchmarks/ that starts with an underscore is a helper; these two write files of the package, not timings
-BENCHES := $(filter-out bundled readme,$(patsubst benchmarks/%.py,%,$(filter-out benchmarks/\_%,$(wildcard benchmarks/*.py))))
+# a module of benchmarks/ that starts with an underscore is a helper; these three write files of the
+# repository, not timings
+BENCHES := $(filter-out bundled notebooks readme,$(patsubst benchmarks/%.py,%,$(filter-out benchmarks/\_%,$(wildcard benchmarks/*.py))))
 
-.PHONY: demo test test-full lint bench clean
+.PHONY: demo test test-full lint bench notebooks clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -36,6 +37,9 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.test
 	@set -e; for name in $(BENCHES); do echo "== benchmarks.$$name"; $(BIN)/python -m benchmarks.$$name; done
+
+notebooks: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.notebooks --write
 
 clean:
 	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .coverage
