@@ -13,6 +13,8 @@ from torch.func import jvp, vmap
 from ganexplain import tensors
 from ganexplain.models.generator import Generator
 
+PIXELS = 2**15  # that are converted to float64 at once
+
 Tangents = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -86,7 +88,13 @@ class Pushforward:
 
 
 def gram(push: Pushforward, code: Tensor) -> Tensor:
-    """(d, d) J^T J at one code (d,), float64 on the CPU; J holds the derivative of every pixel by every number."""
-    J = push(code, torch.eye(len(code)).to(code)).double()
-    product: Tensor = J @ J.T
-    return product.cpu()
+    """(d, d) J^T J at one code (d,), float64 on the CPU; J holds the derivative of every pixel by every number.
+
+    J itself is held in the generator's precision: d images. Only pieces of it are converted, so that float64 costs no
+    second copy.
+    """
+    J = push(code, torch.eye(len(code)).to(code))
+    product = torch.zeros(len(J), len(J), dtype=torch.float64)
+    for pixels in torch.split(J, PIXELS, dim=1):
+        product += (pixels.double() @ pixels.double().T).cpu()
+    return product
