@@ -13,6 +13,7 @@ from ganexplain.models.resolve import HELP
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganexplain.cli._console import Advance
     from ganexplain.latent.comparison import Comparison
     from ganexplain.latent.directions import Directions
     from ganexplain.latent.effects import Effects
@@ -50,37 +51,17 @@ def run(
     as_json: bool = typer.Option(False, "--json", help="Print the JSON."),
 ) -> None:
     """Find latent directions of a generator; write strips of edited images and how far each moves the judge's logit."""
-    from ganexplain import checks, folders
+    from ganexplain import folders
     from ganexplain.cli import _directions as made
     from ganexplain.cli._console import emit, note, progress
 
-    checks.positive(amount, "--amount")
-    checks.positive(n, "--n")
+    given = (*settings, *([f"normalize={normalize}"] if normalize else []))
+    wanted = Wanted(_names(method, compare), space, n, given, tuple(attribute), selective)
+    shown = Shown(model, critic, amount, n_codes, seed, bool(compare))
     folder = folders.check(out, made.kind(), overwrite=overwrite)
-    given = [*settings, *([f"normalize={normalize}"] if normalize else [])]
-    names = _names(method, compare)
-    generator, judge, who = _subject(model, critic)
-    wanted = Wanted(space, n, tuple(given), tuple(attribute), judge)
-    finders = {name: wanted.finder(name, names) for name in names}
-    codes = _codes(generator, space, ROWS + n_codes, seed)
     with progress("directions", quiet=quiet) as advance:
-        sets = {}
-        for i, (name, finder) in enumerate(finders.items()):
-            advance(name, 0.5 * i / len(finders))
-            found = finder.fit(generator, seed=seed).directions_
-            sets[name] = found.selective(generator) if selective else found
-        directions = sets[names[0]]
-        advance("effect on the logit", 0.5)
-        measured = _measured(directions, generator, judge, codes[ROWS:], seed)
-        beside = _compared(sets, generator, codes, judge, seed) if compare else None
-        document = made.document(directions, measured, beside, who)
-        document |= {"model": _about(generator, model), "critic": who, "seed": seed, "n_rows": ROWS}
-        document |= {"amounts": made.amounts(amount), "notes": made.notes(directions, codes[:ROWS], amount)}
-        advance("strips", 0.8)
-        pictures = made.pictures(directions, generator, judge, codes[:ROWS], document)
-        if beside is not None:
-            pictures |= made.comparison_picture(beside, document)
-        folders.write(folder, made.files(sets, document, pictures), made.kind(), overwrite=overwrite)
+        document, files = _made(wanted, shown, advance)
+        folders.write(folder, files, made.kind(), overwrite=overwrite)
     if as_json:
         emit(document)
     elif not quiet:
@@ -89,17 +70,67 @@ def run(
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the command line asks of the finders."""
+class Shown:
+    """Of what model, who judges it, and how the directions are shown."""
 
+    model: str
+    critic: str
+    amount: float
+    n_codes: int
+    seed: int
+    compare: bool
+
+    def __post_init__(self) -> None:
+        from ganexplain import checks
+
+        checks.positive(self.amount, "--amount")
+        if self.n_codes < 2:
+            raise ValueError(f"--codes must be at least 2, got {self.n_codes}")
+
+
+def _made(wanted: Wanted, shown: Shown, advance: Advance) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The document and all files by name."""
+    from ganexplain.cli import _directions as made
+
+    generator, judge, who = _subject(shown.model, shown.critic)
+    finders = {name: wanted.finder(name, judge) for name in wanted.names}
+    codes = generator.encode(generator.sample(ROWS + shown.n_codes, seed=shown.seed), wanted.space)
+    sets = {}
+    for i, (name, finder) in enumerate(finders.items()):
+        advance(name, 0.5 * i / len(finders))
+        found = finder.fit(generator, seed=shown.seed).directions_
+        sets[name] = found.selective(generator) if wanted.selective else found
+    first = wanted.names[0]
+    directions = sets[first]
+    advance("effect on the logit", 0.5)
+    if shown.compare:
+        beside = _compared(sets, generator, codes, judge, shown.seed)
+        measured = beside.effects_of(first)
+    else:
+        beside, measured = None, _measured(directions, generator, judge, codes[ROWS:], shown.seed)
+    document = made.document(directions, measured, beside, who)
+    document |= {"model": _about(generator, shown.model), "critic": who, "seed": shown.seed, "n_rows": ROWS}
+    document |= {"amounts": made.amounts(shown.amount), "notes": made.notes(directions, codes[:ROWS], shown.amount)}
+    advance("strips", 0.8)
+    pictures = made.pictures(directions, generator, judge, codes[:ROWS], document)
+    if beside is not None:
+        pictures |= made.comparison_picture(beside, document)
+    return document, made.files(sets, document, pictures)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks of the finders; the first is the one whose directions are shown one by one."""
+
+    names: list[str]
     space: str
     n: int
     given: tuple[str, ...]
     attributes: tuple[str, ...]
-    judge: Critic | None
+    selective: bool
 
-    def finder(self, name: str, names: list[str]) -> Finder:
-        """The finder called ``name`` with its settings; those without a finder's name are for the first of ``names``.
+    def finder(self, name: str, judge: Critic | None) -> Finder:
+        """The finder called ``name`` with its settings; those without a finder's name are for the first.
 
         Raises:
             ValueError: settings or attributes that it does not have.
@@ -108,19 +139,19 @@ class Wanted:
         from ganexplain.latent.finders import FINDERS
 
         part = FINDERS.get(name)
-        values = settings(part, [text for who, text in self._addressed(names) if who == name], taken=OWN)
+        values = settings(part, [text for who, text in self._addressed() if who == name], taken=OWN)
         own = arguments(part)
-        if self.attributes and "attribute" not in own and name == names[0]:
+        if self.attributes and "attribute" not in own and name == self.names[0]:
             takers = [other for other in FINDERS.names() if "attribute" in arguments(FINDERS.get(other))]
             raise ValueError(f"the finder {name!r} looks for no --attribute; use --method {' or '.join(takers)}")
         if self.attributes and "attribute" in own:
-            values["attribute"] = self._sources(list(self.attributes))
+            values["attribute"] = _sources(list(self.attributes), judge)
         if values.get("conditions"):
             said = values["conditions"]
-            values["conditions"] = self._sources([said] if isinstance(said, str) else said)
+            values["conditions"] = _sources([said] if isinstance(said, str) else said, judge)
         return part(space=self.space, n_directions=self.n, **values)
 
-    def _addressed(self, names: list[str]) -> list[tuple[str, str]]:
+    def _addressed(self) -> list[tuple[str, str]]:
         """Whose each setting is, and its text."""
         from ganexplain import checks
         from ganexplain.latent.finders import FINDERS
@@ -130,28 +161,29 @@ class Wanted:
             who, dot, rest = text.partition("=")[0].partition(".")
             if dot and rest:
                 FINDERS.get(who)
-                checks.one_of("finder of this run", who, names)
+                checks.one_of("finder of this run", who, self.names)
                 rows.append((who, text.partition(".")[2]))
             else:
-                rows.append((names[0], text))
+                rows.append((self.names[0], text))
         return rows
 
-    def _sources(self, names: list[str]) -> dict[str, Any]:
-        """Name to source: the logit is the critic itself.
 
-        Raises:
-            ValueError: the logit is asked for, and there is no critic.
-        """
-        sources: dict[str, Any] = dict(zip(names, names, strict=True))
-        if LOGIT in sources:
-            if self.judge is None:
-                raise ValueError("the attribute 'logit' is a critic's; name one with --critic")
-            sources[LOGIT] = self.judge
-        return sources
+def _sources(names: list[str], judge: Critic | None) -> dict[str, Any]:
+    """Name to source: the logit is the critic itself.
+
+    Raises:
+        ValueError: the logit is asked for, and there is no critic.
+    """
+    sources: dict[str, Any] = dict(zip(names, names, strict=True))
+    if LOGIT in sources:
+        if judge is None:
+            raise ValueError("the attribute 'logit' is a critic's; name one with --critic")
+        sources[LOGIT] = judge
+    return sources
 
 
 def _names(method: str, compare: str) -> list[str]:
-    """The finders to run; the first is the one whose directions are shown one by one."""
+    """The finders to run, each once."""
     from ganexplain.latent.finders import FINDERS
 
     named = [method] if method else []
@@ -175,12 +207,6 @@ def _subject(model: str, critic: str) -> tuple[Generator, Critic | None, str]:
     if not critic:
         return generator, None, ""
     return generator, critic_of(critic), Path(critic).name
-
-
-def _codes(generator: Generator, space: str, n: int, seed: int) -> Tensor:
-    if n - ROWS < 2:
-        raise ValueError(f"--codes must be at least 2, got {n - ROWS}")
-    return generator.encode(generator.sample(n, seed=seed), space)
 
 
 def _measured(

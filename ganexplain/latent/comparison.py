@@ -63,6 +63,15 @@ class Comparison:
                 rows.append(row)
         return rows
 
+    def effects_of(self, name: str) -> Effects | None:
+        """The effects of one set alone, beside the same random directions; None without a critic."""
+        if self.effects is None:
+            return None
+        before = sum(len(self.sets[other]) for other in list(self.sets)[: list(self.sets).index(name)])
+        directions = self.sets[name]
+        found = self.effects.found.part(slice(before, before + len(directions)))
+        return replace(self.effects, names=directions.names, found=found)
+
     def headline(self, whose: str) -> str:
         """One sentence: which direction of all sets moves the critic's logit most, and what random ones do.
 

@@ -36,6 +36,10 @@ class Moved:
     agreement: Tensor
     image: Tensor
 
+    def part(self, rows: slice) -> Moved:
+        """Some of the directions."""
+        return Moved(**{name: values[rows] for name, values in vars(self).items()})
+
     def row(self, index: int) -> dict[str, float]:
         """The numbers of one direction."""
         return {name: _short(values[index]) for name, values in vars(self).items()}

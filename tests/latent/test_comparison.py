@@ -99,6 +99,20 @@ def test_chance_is_one_standard_deviation_of_the_codes_whatever_the_finders_step
     assert found.effects.chance == pytest.approx(same.chance)
 
 
+def test_the_effects_of_one_set_are_its_own() -> None:
+    generator, given = Linear(), sets()
+    codes = generator.sample(9)
+    found = compare(given, generator, codes, critic=critic())
+    for name, directions in given.items():
+        mine = found.effects_of(name)
+        assert mine is not None
+        alone = effects(directions, generator, critic(), codes[1:], control=random_directions(directions))
+        assert mine.names == directions.names
+        assert [r["mean"] for r in mine.table()] == pytest.approx([r["mean"] for r in alone.table()])
+        assert mine.control is found.effects.control  # type: ignore[union-attr]
+    assert compare(given, generator, codes).effects_of("one") is None
+
+
 def test_the_headline_names_set_and_direction_or_says_that_none_does_more_than_chance() -> None:
     generator = Linear()
     pull = nn.functional.normalize(generator.map.weight.T @ WEIGHT, dim=0)
