@@ -17,7 +17,8 @@ from ganexplain.models.critic import Critic
 __all__ = ["ExpectedGradients"]
 
 PILOT = 10  # gradients on the way from the mean baseline
-FIRST = 40  # draws of the first round; each later round has as many as all before it
+FIRST = 80  # draws of the first round, before which no error is believed; each later one has as many as all before it
+CELL = 8  # draws in each stratum: with two, a few kinks make nearly all of the variance, and its estimate is far off
 
 
 class ExpectedGradients(Method):
@@ -33,11 +34,11 @@ class ExpectedGradients(Method):
         batch_size: the largest batch that the critic sees.
 
     The values sum to the change from the mean over the baselines, up to the error of sampling. A draw is a baseline and
-    a point on the way from it. Draws come in pairs within a stratum (an interval of the way, and where there are few
-    baselines one of them), so that the two differ by chance alone and the standard error is right although the strata
-    are not. Only what the critic has that is not linear is sampled: with s the mean gradient on the way from the mean
-    baseline, the estimate is s * (image - mean baseline) plus the mean of (gradient - s) * (image - baseline), which
-    has the right mean whatever s is, and for a linear critic no error.
+    a point on the way from it. Eight draws share a stratum (an interval of the way, and where there are few baselines
+    one of them), so that they differ by chance alone and the standard error stays right. Only what the critic has that
+    is not linear is sampled: with s the mean gradient on the way from the mean baseline, the estimate is
+    s * (image - mean baseline) plus the mean of (gradient - s) * (image - baseline), which has the right mean whatever
+    s is, and for a linear critic no error.
     """
 
     name: ClassVar[str] = "expected_gradients"
@@ -85,27 +86,20 @@ class ExpectedGradients(Method):
     def _one(self, chart: Chart, ways: list[Chart], labels: Tensor, row: int, seed: int) -> tuple[Tensor, Tensor, int]:
         """Values (*coordinates), errors (P,) and evaluations of one input."""
         slope, whole = self._pilot(chart, row)
-        sums, squares, n = torch.zeros_like(slope), torch.zeros(int(groups.counts(labels)[0])).to(slope), 0
+        spread, sums, n = _Spread(), torch.zeros_like(slope), 0
+        draws = _Draws(chart, ways, row, slope)
         while True:
             left = self.max_evaluations - PILOT - n
-            if left < FIRST:
-                break
-            which, t = design(len(ways), min(max(n, FIRST), left) // 2, seed, n)
-            draws = _Draws(chart, ways, row, slope)
-            held = torch.empty(0, 0)
+            which, t = design(len(ways), min(max(n, FIRST), max(left, CELL)), seed, n)
             for i in range(0, len(t), self.batch_size):
                 part = draws.at(which[i : i + self.batch_size], t[i : i + self.batch_size])
                 sums += part.sum(0)
-                parts = groups.totals(part, labels)
-                parts = torch.cat([held, parts]) if held.numel() else parts
-                pairs = len(parts) // 2 * 2
-                squares += (parts[0:pairs:2] - parts[1:pairs:2]).square().sum(0)
-                held = parts[pairs:]
+                spread.add(groups.totals(part, labels))
             n += len(t)
-            values, error = slope * whole + sums / n, squares.sqrt() / n
-            if self._close(groups.totals(values[None], labels)[0], error):
-                break
-        return values.to(chart.point.dtype), error, n + PILOT
+            values, error = slope * whole + sums / n, spread.error(n)
+            done = self._close(groups.totals(values[None], labels)[0], error)
+            if done or self.max_evaluations - PILOT - n < FIRST:
+                return values.to(chart.point.dtype), error, n + PILOT
 
     def _pilot(self, chart: Chart, row: int) -> tuple[Tensor, Tensor]:
         """The mean gradient on the way from the mean baseline, and the distance from there, both (*coordinates)."""
@@ -142,24 +136,51 @@ class _Draws:
         return (self.chart.gradient(points, rows).double() - self.slope) * velocities.double()
 
 
-def design(k: int, pairs: int, seed: int, drawn: int) -> tuple[Tensor, Tensor]:
-    """Baselines (M,) and fractions of the way (M,) of about ``pairs`` pairs, the two of a pair one after the other.
+class _Spread:
+    """Standard errors from the spread of draws within their strata, which come one after another."""
 
-    With fewer baselines than pairs every baseline has equally many pairs, each in an interval of the way of its own;
-    else each pair has its interval, and each draw a baseline at random.
+    def __init__(self) -> None:
+        self.held, self.first, self.second = torch.empty(0, 0), torch.zeros(()), torch.zeros(())
+
+    def add(self, parts: Tensor) -> None:
+        """Take in draws (M, P)."""
+        parts = torch.cat([self.held, parts]) if self.held.numel() else parts
+        whole = len(parts) // CELL * CELL
+        self.held = parts[whole:]
+        if whole:
+            variance = CELL * parts[:whole].view(-1, CELL, parts.shape[1]).var(1)
+            self.first = self.first + variance.sum(0)
+            self.second = self.second + variance.square().sum(0)
+
+    def error(self, n: int) -> Tensor:
+        """(P,) standard errors of the mean of ``n`` draws.
+
+        They are widened by what Student's interval is wider than the normal one, so that 1.96 of them cover the truth
+        in 95 of 100 cases; the degrees of freedom are Satterthwaite's (1946) with the correction for estimated parts.
+        """
+        freedom = (CELL + 1) * self.first.square() / self.second.clamp(min=torch.finfo(torch.float64).tiny) - 2
+        freedom = freedom.clamp(min=CELL - 1)
+        return self.first.sqrt() / n * (1 + 1.21 / freedom + 1.44 / freedom.square())
+
+
+def design(k: int, draws: int, seed: int, drawn: int) -> tuple[Tensor, Tensor]:
+    """Baselines (M,) and fractions of the way (M,) of at most ``draws`` draws, those of a stratum one after another.
+
+    With no more baselines than strata each baseline has equally many strata, each an interval of the way; else the
+    strata are intervals alone, and each draw has a baseline at random.
 
     Args:
         k: number of baselines.
-        pairs: how many pairs.
+        draws: how many, at least `CELL`.
         seed: of the draws.
         drawn: how many draws were made before, so that each round has a stream of its own.
     """
-    rng = tensors.rng(seed, "draws", drawn)
-    each = max(1, pairs // k)
-    strata = torch.arange(each).repeat(k) if k <= pairs else torch.arange(pairs)
-    strata = strata.repeat_interleave(2)
+    rng, strata = tensors.rng(seed, "draws", drawn), draws // CELL
+    each = strata // k if k <= strata else strata
+    own = k if k <= strata else 1
+    place = torch.arange(each).repeat(own).repeat_interleave(CELL)
+    t = (place + torch.from_numpy(rng.random(len(place)))) / each
     which = (
-        torch.arange(k).repeat_interleave(2 * each) if k <= pairs else torch.from_numpy(rng.integers(k, size=2 * pairs))
+        torch.arange(k).repeat_interleave(CELL * each) if own == k else torch.from_numpy(rng.integers(k, size=len(t)))
     )
-    width = each if k <= pairs else pairs
-    return which, (strata + torch.from_numpy(rng.random(len(strata)))) / width
+    return which, t
