@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from math import frexp, ldexp
 from typing import ClassVar
 
 import numpy as np
@@ -18,8 +19,9 @@ from ganexplain.attribution.methods._hierarchy import Hierarchy, most_openings
 __all__ = ["Owen"]
 
 ROUND = 32  # nodes opened together, two coalitions each: the default batch, whatever the batch size is
+ROUNDS = 15  # at least, so that a small budget too follows what it finds; below 62 coalitions one node at a time
 UNRESOLVED = 0.05  # share of the gross that may be spread evenly over groups in a map that counts as converged
-EQUAL = 1e-5  # of the largest worth: priorities that differ by less are equal, so that rounding does not decide
+BITS = 14  # of a priority that count, and below some units in the last place it is nothing: rounding must not decide
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ class Opening:
         self.chart, self.row, self.hierarchy, self.batch_size = chart, row, hierarchy, batch_size
         n = len(hierarchy.order)
         without, within = self._worth([(), ((0, n),)])
-        self.evaluations, self.largest, self.pushed = 2, abs(within - without), 0
-        self.closed: list[tuple[int, int, Node]] = []
+        self.evaluations, self.pushed = 2, 0
+        self.rounding = 8 * torch.finfo(chart.point.dtype).eps * max(abs(without), abs(within))
+        self.closed: list[tuple[float, int, Node]] = []
         self.single = np.zeros(n)
         self._push(Node(0, n, (), without, within, 1.0))
 
@@ -116,8 +119,9 @@ class Opening:
 
     def run(self, openings: int) -> None:
         """Open at most that many nodes, those that add most first."""
+        together = min(ROUND, max(1, openings // ROUNDS))
         while self.closed and openings > 0:
-            chosen = [heappop(self.closed)[2] for _ in range(min(ROUND, openings, len(self.closed)))]
+            chosen = [heappop(self.closed)[2] for _ in range(min(together, openings, len(self.closed)))]
             openings -= len(chosen)
             self._open(chosen)
 
@@ -137,7 +141,6 @@ class Opening:
         ]
         worth = self._worth(asked)
         self.evaluations += len(asked)
-        self.largest = max(self.largest, *(abs(w - nodes[0].without) for w in worth))
         for i, (node, cut) in enumerate(zip(nodes, cuts, strict=True)):
             left, right = worth[2 * i], worth[2 * i + 1]
             low, high, context, half = node.low, node.high, node.context, node.weight / 2
@@ -151,8 +154,8 @@ class Opening:
             self.single[self.hierarchy.order[node.low]] += node.value
             return
         self.pushed += 1  # among equals, the oldest first
-        rank = round(abs(node.value) / (EQUAL * self.largest)) if self.largest > 0 else 0
-        heappush(self.closed, (-rank, self.pushed, node))
+        fraction, exponent = frexp(abs(node.value) if abs(node.value) > node.weight * self.rounding else 0.0)
+        heappush(self.closed, (-ldexp(round(fraction * 2**BITS), exponent), self.pushed, node))
 
     def _worth(self, asked: list[tuple[tuple[int, int], ...]]) -> list[float]:
         order = self.hierarchy.order
