@@ -102,6 +102,12 @@ def without(directions: Directions, conditions: Directions | Tensor, generator: 
             raise ValueError(
                 f"the conditions live in {conditions.space!r}, the directions in {directions.space!r}; find both in one"
             )
+        ours, theirs = directions.fingerprint, conditions.fingerprint
+        if None not in (ours, theirs) and ours != theirs:
+            raise ValueError(
+                f"the conditions were found in another generator (fingerprint {theirs}, that of the directions is {ours});"
+                " find both in one"
+            )
         names, conditions = list(conditions.names), conditions.vectors
     vectors, left = project(directions.vectors, conditions)
     others = " and ".join(map(repr, names)) or f"{len(conditions)} conditions"

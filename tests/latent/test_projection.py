@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,31 @@ def test_what_cannot_be_separated_is_named_with_its_number() -> None:
         given(torch.cat([a, b, a + b])).selective()
     with pytest.raises(ValueError, match=r"conditions must have the shape \(C, 3\), got \(1, 4\)"):
         given(a).without(torch.ones(1, 4))
+
+
+def test_conditions_of_another_space_or_generator_are_refused() -> None:
+    one, other = given(some(2)), given(some(2, seed=1))
+    with pytest.raises(ValueError, match="live in 'w', the directions in 'z'"):
+        one.without(replace(other, space="w"))
+    with pytest.raises(ValueError, match="found in another generator"):
+        replace(one, fingerprint="0" * 16).without(replace(other, fingerprint="1" * 16))
+    with pytest.raises(ValueError, match="hand in the generator as well"):
+        replace(one, space="w").selective()
+
+
+def test_outside_z_the_scale_is_measured_anew() -> None:
+    class Stretched(Planted):
+        spaces = ("z", "w")
+
+        def encode(self, codes: torch.Tensor, to: str, **_: object) -> torch.Tensor:
+            return codes * torch.linspace(1, 4, self.z_dim) if to == "w" else codes
+
+    generator = Stretched(0.0)
+    d = generator.z_dim
+    vectors = normalize(torch.eye(d)[[0, d - 1]] + 0.5 * torch.eye(d)[[d - 1, 0]], dim=1)
+    alone = Directions(vectors, torch.ones(2), space="w").selective(generator)
+    # orthogonal to (1, .5) is (-.5, 1), whose codes vary by sqrt(.2 * 1 + .8 * 16)
+    assert alone.scale.tolist() == pytest.approx([(0.8 * 1 + 0.2 * 16) ** 0.5, (0.2 * 1 + 0.8 * 16) ** 0.5], rel=0.05)
 
 
 def test_a_projected_set_forgets_what_was_measured_on_the_old_vectors() -> None:
