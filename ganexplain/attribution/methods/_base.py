@@ -106,19 +106,16 @@ class Method(ABC):
             # layers keep their names and meanings only in the network as it was given
             critic = self.critic if self.needs == "modules" else self.critic.fast(inputs, batch_size=self.batch_size)
             alone = self.batch_size > 1 and critic.judges_alone(inputs)
-            run = self.variant(batch_size=1) if alone and self.needs == "modules" else self
             chart = self.domain.bind(critic, inputs, self.baseline)
             point, origin = chart.ends(self.batch_size)
             asked = chart if flip == sign else _negated(chart)
+            # a layer must see the images one by one too
+            run = self.variant(batch_size=1) if alone and self.needs == "modules" else self
             found = run._outcome(asked, seed) if self.sets else run._averaged(asked, seed)
             checks.finite(found.values, f"the values of {self.name}")
             verdict = self.critic.judge(inputs, batch_size=self.batch_size)
-        gap = None
-        if self.complete:
-            gap = flip * found.values.double().flatten(1).sum(1).cpu() - sign * (point - origin)
-        cautions = (self.caution,) if self.caution else ()
-        outside = chart.outside(origin) if self.compares else ()
-        notes = (*chart.notes, *outside, *cautions, *found.notes, *((ALONE,) if alone else ()))
+        net = flip * found.values.double().flatten(1).sum(1).cpu()
+        notes = (*chart.notes, *self._notes(chart, origin, alone), *found.notes)
         for note in notes:
             warnings.warn(note, stacklevel=2)
         return Attribution(
@@ -135,12 +132,16 @@ class Method(ABC):
             params={**self._params(), **chart.facts, **found.facts, "seed": seed},
             unit=self._unit(),
             evaluations=found.evaluations + ENDS,
-            gap=gap,
+            gap=net - sign * (point - origin) if self.complete else None,
             error=found.error,
             converged=found.converged,
             quality=found.quality,
             notes=notes,
         )
+
+    def _notes(self, chart: Chart, origin: Tensor, alone: bool) -> tuple[str, ...]:
+        outside = chart.outside(origin) if self.compares else ()
+        return (*outside, *((self.caution,) if self.caution else ()), *((ALONE,) if alone else ()))
 
     def _averaged(self, chart: Chart, seed: int) -> Outcome:
         """The mean over the chart's baselines, each with draws of its own so that their errors are independent."""
