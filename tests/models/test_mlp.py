@@ -95,6 +95,12 @@ def test_dropout_is_that_of_the_step_and_leaves_the_global_stream_alone() -> Non
         assert torch.equal(torch.get_rng_state(), before)
         found.append(gan.fingerprint)
     assert found[0] == found[1]
+    gan, masks = GAN.build("mlp", **SMALL), []
+    drop = next(m for m in gan.discriminator.modules() if isinstance(m, nn.Dropout))
+    drop.register_forward_hook(lambda _m, _given, out: masks.append(out == 0))
+    list(train(gan, images, config))
+    calls = len(masks) // 3
+    assert not torch.equal(masks[0], masks[calls])  # the first call of steps 1 and 2
     without = GAN.build("mlp", **SMALL, dropout=0.0)
     list(train(without, images, config))
     list(train_judge(without, images, config))
