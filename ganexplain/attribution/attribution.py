@@ -15,6 +15,7 @@ from ganexplain.attribution import players as groups
 from ganexplain.models.verdict import Verdict
 
 SHARES_FROM = 0.1  # |net| / gross above which a share of the net means anything
+SCALED = ("logit", "score")  # units of which a share means anything
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Contribution:
     Attributes:
         player: its label.
         value: signed, in the attribution's unit; positive speaks for the side.
-        share: of the net sum, or None where positive and negative parts nearly cancel.
+        share: of the net sum, or None where positive and negative parts nearly cancel, or have no scale.
         error: standard error of ``value``, or None for a method that does not sample.
     """
 
@@ -50,7 +51,7 @@ class Attribution:
         domain: the domain's name.
         baseline: the baseline's name.
         params: parameters of method and domain, JSON-able.
-        unit: "logit", "score" (uncalibrated) or "logit per unit" (gradients).
+        unit: "logit", "score" (uncalibrated), "logit per unit" (gradients) or "a.u." (no scale of their own).
         gap: (N,) sum of values minus the change of the evidence from baseline to image, or None if the method
             promises no sum.
         error: (N, P) standard error of each player's total, or None for a method that does not sample.
@@ -81,6 +82,18 @@ class Attribution:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the values are measured from the baseline; where they are not, it only stands beside the map."""
+        from ganexplain.attribution import METHODS
+
+        return self.method not in METHODS.names() or bool(METHODS.get(self.method).compares)
+
+    @property
+    def shares(self) -> Tensor:
+        """(N,) bool: parts of the net sum mean something: values in the critic's unit that do not nearly cancel."""
+        return (self.concentration >= SHARES_FROM) & (self.unit in SCALED)
 
     @property
     def change(self) -> Tensor:
@@ -131,7 +144,7 @@ class Attribution:
         checks.positive(k, "k")
         total = self.totals()[row]
         order = total.abs().argsort(descending=True, stable=True)[:k]
-        shares = bool(self.concentration[row] >= SHARES_FROM)
+        shares = bool(self.shares[row])
         net = float(self.net[row])
         return [
             Contribution(

@@ -86,6 +86,9 @@ def contrast(attribution: Attribution) -> Check:
     verdict, origin = attribution.verdict, float(attribution.origin_logit[0])
     logit = float(verdict.logit[0])
     distance = logit - verdict.threshold
+    if not attribution.compares:
+        said = f"{attribution.method} reads the image alone and compares it with no baseline"
+        return Check("contrast", NONE, None, COVERED, said)
     if attribution.unit.startswith("score"):
         return Check("contrast", NONE, None, COVERED, "the score has no threshold that tells real from fake")
     if abs(distance) < 1e-6:

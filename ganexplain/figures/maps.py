@@ -77,6 +77,11 @@ class Mapped(Protocol):
         ...
 
     @property
+    def compares(self) -> bool:
+        """Whether values are measured from the baseline."""
+        ...
+
+    @property
     def baseline(self) -> str:
         """Its name."""
         ...
@@ -98,7 +103,7 @@ def diverging() -> Colormap:
 
 
 def attribution_figure(attribution: Mapped, *, smooth: float = SMOOTH) -> Figure:
-    """Three panels: the image, the baseline (each with its logit) and the signed map with its colour bar.
+    """The image, the baseline if values are measured from it (each with its logit), and the map with its colour bar.
 
     Args:
         attribution: of one input, in a domain of pixels.
@@ -113,24 +118,24 @@ def attribution_figure(attribution: Mapped, *, smooth: float = SMOOTH) -> Figure
     real = checks.side(attribution.side) * attribution.heatmap()[0]  # evidence for real
     unit, image = attribution.unit, attribution.images[0]
     word = "score" if unit.startswith("score") else "logit"
-    heads = [
-        f"image: {word} {number(float(attribution.verdict.logit[0]))}",
-        f"{attribution.baseline.replace('_', ' ')}: {word} {number(float(attribution.origin_logit[0]))}",
-    ]
+    panels = [(image, f"image: {word} {number(float(attribution.verdict.logit[0]))}")]
+    if attribution.compares:
+        name = attribution.baseline.replace("_", " ")
+        panels.append((attribution.origins[0], f"{name}: {word} {number(float(attribution.origin_logit[0]))}"))
     with style.look():
-        frames = frame(image.shape[-2:], panels=3, title=True)
-        for axes, shown, head in zip(frames.axes, (image, attribution.origins[0]), heads, strict=False):
+        frames = frame(image.shape[-2:], panels=len(panels) + 1, title=True)
+        for axes, (shown, head) in zip(frames.axes, panels, strict=False):
             style.show(axes, shown)
             axes.set_title(head)
         labels = _labels(attribution.players)
         if labels is None:
-            frames.axes[2].set_title(attribution.method.replace("_", " "))
+            frames.axes[-1].set_title(attribution.method.replace("_", " "))
             draw_map(frames, real, image, unit, smooth)
         else:
             from ganexplain.figures.regions import draw_regions
 
             totals = checks.side(attribution.side) * attribution.totals()[0]
-            frames.axes[2].set_title(attribution.method.replace("_", " "))
+            frames.axes[-1].set_title(attribution.method.replace("_", " "))
             draw_regions(frames, labels, totals, image, unit)
     return frames.figure
 

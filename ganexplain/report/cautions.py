@@ -72,8 +72,11 @@ def caveats(entry: Facts) -> list[str]:
         "image was made.",
         "It is no forensic proof. One model's verdict, however well explained, is an indication; compression, resizing "
         "and cropping can sway models of this kind.",
-        "It depends on the baseline: measured against another image, other regions can come out strongest.",
     ]
+    if entry["baseline"]["compared"]:
+        out.append("It depends on the baseline: measured against another image, other regions can come out strongest.")
+    if layer := entry["attributions"][entry["method"]]["params"].get("layer"):
+        out.append(f"It shows the judge's layer {layer} alone: the map of another layer can lie elsewhere.")
     if found["auc"] is not None:
         counts = critic["auc_reals"], critic["auc_fakes"]
         size = f", from {counts[0]:,} reals and {counts[1]:,} fakes" if all(counts) else ""

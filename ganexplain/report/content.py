@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganexplain import __version__, checks
-from ganexplain.attribution.attribution import SHARES_FROM, Attribution
+from ganexplain.attribution.attribution import SCALED, SHARES_FROM, Attribution
 from ganexplain.evaluation.trust import FAIL, VITAL
 from ganexplain.explanation import Explanation, Plan
 from ganexplain.report import cautions, words
@@ -116,7 +116,9 @@ def _sentences(entry: Mapping[str, Any], first: Attribution) -> dict[str, str]:
         "balance": words.balance(sum(v for v in values if v > 0), sum(v for v in values if v < 0), side, unit),
         "baseline": words.baseline(
             base["name"], base["logit"], found["threshold"], found["fake"], entry["critic"]["unit"]
-        ),
+        )
+        if base["compared"]
+        else words.alone(first.method, base["name"]),
     }
 
 
@@ -154,7 +156,7 @@ def _regions(explanation: Explanation) -> list[dict[str, Any]]:
     totals = {name: explanation.totals(name).double().cpu() for name in explanation.attributions}
     total, errors = totals[first.method], _errors(first, explanation)
     net, gross = float(total.sum()), float(total.abs().sum())
-    shares = gross > 0 and abs(net) / gross >= SHARES_FROM
+    shares = first.unit in SCALED and gross > 0 and abs(net) / gross >= SHARES_FROM
     rows = []
     for number, label in enumerate(total.abs().argsort(descending=True, stable=True).tolist(), 1):
         place = _place(labels == label)
@@ -213,7 +215,8 @@ def _attribution(attribution: Attribution, explanation: Explanation) -> dict[str
 
 
 def _baseline(attribution: Attribution) -> dict[str, Any]:
-    return {"name": attribution.baseline, "logit": float(attribution.origin_logit[0])}
+    name, logit = attribution.baseline, float(attribution.origin_logit[0])
+    return {"name": name, "logit": logit, "compared": attribution.compares}
 
 
 def _trust(trust: Any) -> dict[str, Any]:

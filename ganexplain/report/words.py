@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganexplain.attribution.attribution import SHARES_FROM
+from ganexplain.attribution.attribution import SCALED, SHARES_FROM
 from ganexplain.models.verdict import POOR_AUC
 
 Facts = Mapping[str, Any]
@@ -58,8 +58,12 @@ def percent(share: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A signed contribution with its unit in the plural."""
-    return f"{number(value, signed=True)} {'logits' if unit.startswith('logit') else 'points'}"
+    """A signed contribution with its unit in the plural.
+
+    >>> amount(1.5, "logit"), amount(-0.5, "score per unit"), amount(2.0, "a.u.")
+    ('+1.50 logits', '−0.50 points per unit', '+2.00 a.u.')
+    """
+    return f"{number(value, signed=True)} {unit.replace('logit', 'logits').replace('score', 'points')}"
 
 
 def judged(verdict: Facts) -> str:
@@ -190,6 +194,8 @@ def balance(towards: float, away: float, side: str, unit: str) -> str:
     gross, net = towards - away, towards + away
     if gross == 0:
         return ""
+    if unit not in SCALED:
+        return f"Values in {unit} say which way regions speak, and in which order, but not what share of the verdict."
     text = f"All regions together: {amount(towards, unit)} for {side} and {number(-away, signed=True)} for {other}"
     if abs(net) / gross < SHARES_FROM:
         return f"{text}. The two nearly cancel, so a share of the difference would mean nothing and is not given."
@@ -207,6 +213,15 @@ def baseline(name: str, logit: float, threshold: float, fake: bool, unit: str) -
     if (side == "fake") == fake:
         text += f" Both are judged {side}: the map shows what sets them apart, not all that makes this image {side}."
     return text
+
+
+def alone(method: str, name: str) -> str:
+    """That the values are measured against nothing, and what the baseline is there for."""
+    what = BASELINES.get(name, "an image that was given for it")
+    return (
+        f"The values by {method.replace('_', ' ')} are read off this image alone and compare it with nothing. The "
+        f"baseline, {what}, is what regions are replaced with when the explanation is checked."
+    )
 
 
 def measured(check: Facts) -> str:

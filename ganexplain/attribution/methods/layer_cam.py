@@ -28,8 +28,8 @@ class LayerCam(ActivationMap):
     The published map of a side is R_side = relu(sum over channels of relu(gradient of the side's logit) * activation):
     it is never negative, and the maps of the two sides are no opposites. Here the map for "real" is R_real - R_fake and
     the map for "fake" its exact negative; ``evidence="real"`` explained for "real" is R_real itself, and
-    ``evidence="fake"`` explained for "fake" is R_fake. Behind a ReLU, where no activation is negative, the balance
-    R_real - R_fake is the map of HiResCAM.
+    ``evidence="fake"`` explained for "fake" is R_fake. Where the outer relu cuts nothing off, as right before and
+    behind a ReLU, where no activation that counts is negative, R_real - R_fake is the map of HiResCAM.
     """
 
     name: ClassVar[str] = "layer_cam"

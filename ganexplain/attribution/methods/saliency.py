@@ -19,6 +19,7 @@ class Saliency(Method):
     name: ClassVar[str] = "saliency"
     needs: ClassVar[str] = "gradients"
     unit: ClassVar[str] = "{} per unit"
+    compares: ClassVar[bool] = False
 
     def planned(self, n_players: int) -> int:
         """One gradient, and the ends."""
