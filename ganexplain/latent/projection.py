@@ -105,8 +105,8 @@ def without(directions: Directions, conditions: Directions | Tensor, generator: 
         ours, theirs = directions.fingerprint, conditions.fingerprint
         if None not in (ours, theirs) and ours != theirs:
             raise ValueError(
-                f"the conditions were found in another generator (fingerprint {theirs}, that of the directions is {ours});"
-                " find both in one"
+                f"the conditions were found in another generator (fingerprint {theirs}, that of the directions is "
+                f"{ours}); find both in one"
             )
         names, conditions = list(conditions.names), conditions.vectors
     vectors, left = project(directions.vectors, conditions)
