@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
-from ganexplain.models.generator import Generator, first_used
+from ganexplain.models.generator import Generator, order_of_use
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 SHAPES = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout)
@@ -28,9 +28,9 @@ def first_block(generator: Generator) -> str:
     Raises:
         ValueError: the generator has no module with weights.
     """
-    order = first_used(generator, generator.sample(2, seed=0))
-    name, seen = order[0][0], {id(order[0][1])}
-    for path, module in order[1:]:
+    order, started = order_of_use(generator, generator.sample(2, seed=0))
+    name, seen = order[started][0], {id(module) for _, module in order[: started + 1]}
+    for path, module in order[started + 1 :]:
         if id(module) in seen:  # used again: its first call, which is what is read, was another one
             break
         seen.add(id(module))

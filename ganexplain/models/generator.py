@@ -162,14 +162,14 @@ def first_layer_of(network: Callable[[Tensor], Tensor] | nn.Module, codes: Tenso
     """Run ``codes`` and see which leaf module works first, and whether a BatchNorm works right after it."""
     if not isinstance(network, nn.Module):
         raise TypeError(f"a torch module is needed to read weights from, got {type(network).__name__}")
-    order = first_used(network, codes)
-    name, layer = order[0]
-    follower = order[1][1] if len(order) > 1 else None
+    order, started = order_of_use(network, codes)
+    name, layer = order[started]
+    follower = order[started + 1][1] if started + 1 < len(order) else None
     return FirstLayer(_matrix(layer, name, codes.shape[1]), _gain(follower, layer), name)
 
 
-def first_used(network: nn.Module, codes: Tensor) -> list[tuple[str, nn.Module]]:
-    """Module paths and leaf modules in the order in which they work on ``codes``, from the first with weights on.
+def order_of_use(network: nn.Module, codes: Tensor) -> tuple[list[tuple[str, nn.Module]], int]:
+    """Module paths and leaf modules in the order in which they work on ``codes``, and the place of the first weights.
 
     Raises:
         ValueError: none has weights.
@@ -192,7 +192,7 @@ def first_used(network: nn.Module, codes: Tensor) -> list[tuple[str, nn.Module]]
     started = next((i for i, (_, m) in enumerate(order) if list(m.parameters(recurse=False))), None)
     if started is None:
         raise ValueError("the generator has no module with weights, so there is no first layer to read")
-    return order[started:]
+    return order, started
 
 
 def _matrix(layer: nn.Module, name: str, z_dim: int) -> Tensor:
