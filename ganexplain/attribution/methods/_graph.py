@@ -21,7 +21,7 @@ PRODUCTS = re.compile(
 )
 SHIFTED = re.compile("Addmm|Addmv|Addbmm|Baddbmm|Addcmul")  # the first argument is added to a product
 NORMS = re.compile("(Native|Cudnn|Miopen)BatchNorm")
-OURS = frozenset(("_Sloped", "_Guided", "torch::autograd::AccumulateGrad"))
+OURS = frozenset(("_Sloped", "_Guided", "AccumulateGrad"))
 WORDS = {
     "NativeBatchNorm": "InstanceNorm or BatchNorm on statistics of the batch",
     "NativeLayerNorm": "LayerNorm",
@@ -69,7 +69,7 @@ def _sorted(root: Any) -> list[Any]:
 
 
 def _name(node: Any) -> str:
-    return re.sub(r"Backward\d*$", "", str(node.name()))
+    return re.sub(r"Backwards?\d*$", "", str(node.name()).removeprefix("torch::autograd::"))
 
 
 def _linear(node: Any, inputs: list[bool]) -> bool:
