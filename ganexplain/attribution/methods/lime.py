@@ -81,4 +81,4 @@ def ridge_fit(design: Tensor, worth: Tensor) -> tuple[Tensor, Tensor, float]:
     residual = y - x @ slope
     spread_ = float((weight * y.square()).sum())
     r2 = 1 - float((weight * residual.square()).sum()) / spread_ if spread_ > 0 else 0.0
-    return slope, sandwich(x, residual, weight, bread, 1), r2
+    return slope, sandwich(x, residual, weight, bread), r2
