@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks._zoo.case import Call, Question
+from benchmarks._zoo.case import Call, Question, segments_of
 
 
 def _forward(question: Question) -> tuple[Any, Any]:
@@ -79,8 +79,7 @@ def cam(q: Question) -> Tensor:
 
 def per_segment(q: Question, values: Tensor) -> Tensor:
     """(N, P): captum writes a feature's value on each of its pixels."""
-    assert q.segments is not None
-    first = [int((q.segments.flatten() == k).nonzero()[0]) for k in range(int(q.segments.max()) + 1)]
+    first = [int((segments_of(q).flatten() == k).nonzero()[0]) for k in range(int(segments_of(q).max()) + 1)]
     return values.reshape(len(q.images), -1)[:, first]
 
 
@@ -111,8 +110,9 @@ def exact(q: Question) -> Tensor:
     from captum.attr import ShapleyValues
 
     forward, target = _forward(q)
-    assert q.segments is not None
-    found = ShapleyValues(forward).attribute(q.images, q.baseline, target=target, feature_mask=q.segments[None, None])
+    found = ShapleyValues(forward).attribute(
+        q.images, q.baseline, target=target, feature_mask=segments_of(q)[None, None]
+    )
     return per_segment(q, found)
 
 

@@ -14,13 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._zoo.case import Call, Question
+from benchmarks._zoo.case import Call, Question, segments_of
+
+
+def _column(q: Question, values: Any) -> Any:
+    """Of several outputs, which come as the last axis, the one that is asked about."""
+    several = values.ndim == q.images.ndim + 1 and values.shape[-1] > 1
+    return values[..., q.target] if several else values
 
 
 def path(q: Question) -> Any:
     import shap
 
-    return shap.GradientExplainer(q.network, q.baseline).shap_values(q.images)
+    return _column(q, shap.GradientExplainer(q.network, q.baseline).shap_values(q.images))
 
 
 def expected(q: Question) -> Any:
@@ -32,13 +38,12 @@ def expected(q: Question) -> Any:
 def rescale(q: Question) -> Any:
     import shap
 
-    return shap.DeepExplainer(q.network, q.baseline).shap_values(q.images)
+    return _column(q, shap.DeepExplainer(q.network, q.baseline).shap_values(q.images))
 
 
 def _switched(q: Question, image: Tensor) -> Callable[[Any], Any]:
     """Arrays (M, P) of segments that are on, to the network's output."""
-    assert q.segments is not None
-    labels = q.segments
+    labels = segments_of(q)
 
     def outputs(on: Any) -> Any:
         keep = torch.from_numpy(np.asarray(on) > 0)[:, labels][:, None]
@@ -49,8 +54,7 @@ def _switched(q: Question, image: Tensor) -> Callable[[Any], Any]:
 
 
 def _ends(q: Question) -> tuple[Any, Any]:
-    assert q.segments is not None
-    n = int(q.segments.max()) + 1
+    n = int(segments_of(q).max()) + 1
     return np.zeros((1, n)), np.ones((1, n))
 
 

@@ -113,6 +113,7 @@ class AbsentError(Exception):
 def outcome(case: Case, call: Call) -> Outcome:
     """Put the case to a library, and let the oracle judge."""
     question = case.build()
+    question.images = question.images.clone()  # some libraries leave marks on what they are given
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), torch.random.fork_rng():
             warnings.simplefilter("ignore")
@@ -134,20 +135,33 @@ def applies(case: Case, library: str, calls: Calls) -> bool:
     return case.ask in calls and (case.only is None or library in case.only)
 
 
-def shaped(answer: Any, truth: Tensor) -> Tensor:
-    """(the shape of ``truth``) float64 values of an answer, whatever axes of length one a library adds."""
-    values = torch.as_tensor(answer).detach().cpu().double()
-    if values.numel() != truth.numel():
-        raise ValueError(f"the answer has the shape {tuple(values.shape)}, the question {tuple(truth.shape)}")
-    return values.reshape(truth.shape)
+def truth_of(question: Question) -> Tensor:
+    """The truth, in float64.
+
+    Raises:
+        ValueError: the case has none.
+    """
+    if question.truth is None:
+        raise ValueError("this oracle needs a truth; give the question one")
+    return question.truth.double()
+
+
+def segments_of(question: Question) -> Tensor:
+    """The labels of the regions.
+
+    Raises:
+        ValueError: the case has none.
+    """
+    if question.segments is None:
+        raise ValueError("this call needs regions; give the question segments")
+    return question.segments
 
 
 def near(tol: float) -> Callable[[Question, Any], str | None]:
     """An oracle: for each image the sum of absolute differences from the truth is at most ``tol`` of its own sum."""
 
     def right(question: Question, answer: Any) -> str | None:
-        assert_known(question)
-        truth = question.truth.double()
+        truth = truth_of(question)
         values = torch.as_tensor(answer).detach().cpu().double()
         if values.numel() != truth.numel():
             return f"the answer has the shape {tuple(values.shape)} instead of {tuple(truth.shape)}"
@@ -163,8 +177,7 @@ def proportional(least: float) -> Callable[[Question, Any], str | None]:
     """An oracle: the cosine of answer and truth is at least ``least``, for maps in units of their own."""
 
     def right(question: Question, answer: Any) -> str | None:
-        assert_known(question)
-        truth = question.truth.double()
+        truth = truth_of(question)
         values = torch.as_tensor(answer).detach().cpu().double()
         if values.numel() != truth.numel():
             return f"the answer has the shape {tuple(values.shape)} instead of {tuple(truth.shape)}"
@@ -174,13 +187,3 @@ def proportional(least: float) -> Callable[[Question, Any], str | None]:
         return None if float(cosine.min()) >= least else f"cosine {float(cosine.min()):.2f} with the true map"
 
     return right
-
-
-def assert_known(question: Question) -> None:
-    """Refuse a case that forgot its truth.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if question.truth is None:
-        raise ValueError("this oracle needs a truth; give the question one")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks._zoo.case import Case, Question, near, proportional
 from benchmarks._zoo.networks import Classes, Corner, Sure, black, corner_images, weights
-from benchmarks._zoo.wirings import BLACK, TOLERANCE, X, asked, cam
+from benchmarks._zoo.wirings import BLACK, TOLERANCE, X, asked, cam, pointed
 from ganexplain import Preprocess
 from tests._critics import Linear, Net, Wrapped, images
 
@@ -216,13 +216,12 @@ def trailing(ask: str) -> Case:
 
 def saturated_cam() -> Case:
     """A class activation map behind a saturated sigmoid."""
-    from benchmarks._zoo.wirings import _pointed
 
     def build() -> Question:
         net = nn.Sequential(Corner(3.0, 40.0), nn.Sigmoid()).eval()
         return Question(net, corner_images(), black(), declared={"output": "probability"}, layer="0.second")
 
-    return Case("saturated sigmoid: cam", "captum #91 #407", "cam", build, _pointed)
+    return Case("saturated sigmoid: cam", "captum #91 #407", "cam", build, pointed)
 
 
 CASES: list[Case] = [
@@ -241,6 +240,5 @@ CASES: list[Case] = [
     *polarity(),
     colour(),
     trailing("path"),
-    trailing("rescale"),
     trailing("permutation"),
 ]

@@ -100,20 +100,20 @@ def cam(name: str, issue: str, build: Callable[[], nn.Module], **given: Any) -> 
     return Case(f"{name}: cam", issue, "cam", lambda: Question(build().eval(), X, BLACK, **given), alike, both)
 
 
-def corner(name: str, weight: float, bias: float, **options: Any) -> Case:
-    """A CAM of one bright corner that is all the evidence there is."""
+def corner(name: str, weight: float, bias: float, sign: int = 1, **options: Any) -> Case:
+    """A CAM of one bright corner that is all the evidence there is, of one sign."""
 
     def build() -> Question:
-        x = corner_images()
-        truth = nn.functional.avg_pool2d(x, 3, 1, 1).clamp(min=0)[:, 0]
-        sign = -1.0 if options.get("side") == "fake" and weight < 0 else 1.0
-        return Question(Corner(weight, bias).eval(), x, BLACK, sign * truth, options=options)
+        more = {"sign": sign, **options}
+        return Question(Corner(weight, bias).eval(), corner_images(), BLACK, options=more)
 
-    return Case(name, "grad-cam #428 #325 #410 #360 #108 #214; MONAI #5530", "cam", build, _pointed)
+    issue = "grad-cam #428 #325 #410 #360 #108 #214; MONAI #5530"
+    asked_why = ("ganexplain", "grad-cam") if "cam_target" in options else None  # captum knows no such target
+    return Case(name, issue, "cam", build, pointed, only=asked_why)
 
 
-def _pointed(question: Question, answer: Any) -> str | None:
-    """The oracle: the strongest value, of either sign, lies in the bright corner."""
+def pointed(question: Question, answer: Any) -> str | None:
+    """The oracle: the strongest value has the sign of the evidence and lies in the bright corner."""
     maps = torch.as_tensor(answer).detach().double().reshape(2, -1)
     if not bool(torch.isfinite(maps).all()):
         return "values that are not finite"
@@ -124,7 +124,10 @@ def _pointed(question: Question, answer: Any) -> str | None:
     wanted = (torch.stack([place[0] // side, place[0] % side]) < 4).all() and (
         torch.stack([place[1] // side, place[1] % side]) >= 4
     ).all()
-    return None if bool(wanted) else "the strongest value lies elsewhere"
+    if not bool(wanted):
+        return "the strongest value lies elsewhere"
+    strongest = maps.gather(1, place[:, None]) * question.options.get("sign", 1)
+    return None if bool((strongest > 0).all()) else "the strongest value has the wrong sign"
 
 
 DEEP = "shap #3363 #3938 #3918; captum #578 #1082"
@@ -171,7 +174,7 @@ CASES: list[Case] = [
     ],
     *[guided(style, "captum #199 #378") for style in ("module", "inplace", "functional", "reused")],
     corner("evidence for high: cam", 3.0, 0.0),
-    corner("all evidence against: cam", -3.0, 0.0),
+    corner("all evidence against: cam", -3.0, 0.0, -1),
     corner("why fake, of a low logit: cam", -3.0, -1.0, side="fake", cam_target=0),
     corner("why high, of a negative logit: cam", 3.0, -5.0),
 ]
