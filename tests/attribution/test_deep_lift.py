@@ -136,6 +136,23 @@ def test_an_interaction_of_two_gives_each_one_half() -> None:
     assert torch.allclose(found.values.flatten(1)[:, [0, 5]], Pair()(X)[:, None].expand(-1, 2) / 2)
 
 
+@pytest.mark.parametrize("n", [1, 4])
+def test_the_layout_in_memory_does_not_matter(n: int) -> None:
+    torch.manual_seed(0)
+    layers = [[nn.Conv2d(c, 8, 5, padding=2), nn.ReLU(), nn.BatchNorm2d(8), nn.MaxPool2d(2)] for c in (3, 8)]
+    net = nn.Sequential(*layers[0], *layers[1], nn.Flatten(), nn.Linear(128, 1))
+    net(images(16, channels=3, side=16))
+    x, base = images(n, channels=3, side=16).double(), images(1, channels=3, side=16, seed=4).double()
+    found = DeepLift(Critic(net).double(), baseline=base).attribute(x)  # in channels-last on the way
+    assert float((found.gap / found.change).abs().max()) < 1e-10
+
+
+def test_a_factor_may_be_expanded() -> None:
+    found = explained(Hidden(lambda x: x / (1 + x.square().mean((1, 2, 3), keepdim=True)).expand_as(x)))
+    assert float(found.gap.abs().max()) < 1e-12
+    assert not found.notes
+
+
 class Written(nn.Module):
     """The same function in every way of writing it."""
 

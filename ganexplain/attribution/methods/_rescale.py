@@ -17,6 +17,7 @@ ELEMENTWISE = re.compile(
     "sqrt|rsqrt|reciprocal|square|abs|absolute|clamp|clip|clamp_min|clamp_max|sin|cos|erf|pow"
 )
 PRODUCTS = ("mul", "multiply", "matmul", "rmatmul", "mm", "bmm")
+OVERWRITING = ("mul_", "multiply_", "div_", "divide_", "true_divide_")
 POOLS = {f"{kind}max_pool{d}d": d for kind in ("", "adaptive_") for d in (1, 2, 3)}
 INSTANCE = ("running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps")
 Pair = tuple[Tensor, Tensor]  # a value for the image and for the baseline
@@ -34,6 +35,23 @@ class _Sloped(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         return ctx.saved_tensors[0] * gradients[0], None, None  # in the layout of the value
+
+
+class _Aligned(torch.autograd.Function):
+    """The same value, whose gradient comes back in its layout.
+
+    Torch 2.13 reads some gradients wrongly where a batch of one is channels-last and what comes back is not: a stack of
+    convolution, ReLU, BatchNorm and a pool had all of its gap from that.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, given: Tensor) -> Tensor:
+        ctx.size, ctx.stride = given.size(), torch.empty_like(given, device="meta").stride()  # dense if given is not
+        return given.view_as(given)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0].new_empty_strided(ctx.size, ctx.stride).copy_(gradients[0])
 
 
 class Watch(Rules):
@@ -77,7 +95,11 @@ class Rescale(Rules):
                 f"deep_lift compares the functions that the model runs for image and baseline one by one, got {name!r} "
                 f"beside {other or 'none'!r}; use integrated_gradients for a model that branches"
             )
-        return rule(func, args, kwargs, before)
+        if rule is _elementwise:
+            return rule(func, args, kwargs, before)
+        aligned = [_Aligned.apply(a) if depends(a) else a for a in args]  # type: ignore[no-untyped-call]
+        made = rule(func, tuple(aligned), kwargs, before)
+        return overwritten(args[0], made) if func.__name__ in OVERWRITING else made
 
 
 def _shape(value: Any) -> Any:
@@ -148,14 +170,12 @@ def _product(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], before: t
     first, second = (args[0], before[0]), (args[1], before[1])
     if func.__name__.startswith("__r"):
         first, second = second, first
-    value, _ = product(plain, first, second)
-    return overwritten(args[0], value) if func.__name__ in ("mul_", "__imul__") else value
+    return product(plain, first, second)[0]
 
 
 def _quotient(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], before: tuple[Any, ...]) -> Tensor:
     inverse = rescaled(torch.reciprocal, args[1], before[1])
-    value = product(torch.mul, (args[0], before[0]), inverse)[0] if depends(args[0]) else args[0] * inverse[0]
-    return overwritten(args[0], value) if func.__name__ in ("div_", "__itruediv__") else value
+    return product(torch.mul, (args[0], before[0]), inverse)[0] if depends(args[0]) else args[0] * inverse[0]
 
 
 def _reversed_quotient(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], before: tuple[Any, ...]) -> Tensor:
