@@ -25,7 +25,7 @@ FOLDER = ROOT / "notebooks"
 LIMIT = 600  # seconds that a cell may take
 VARIES = "varies"  # tag of cells whose numbers are those of one run
 MAX_BYTES = 1_000_000  # of a notebook
-COLOURS = 256  # of a stored picture
+
 NEAR = 0.05  # relative difference of two numbers that count as the same
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
 METADATA = {
@@ -99,14 +99,14 @@ def _joined(outputs: list[Any]) -> list[Any]:
 
 
 def _squeezed(output: Any) -> Any:
-    """The output with a smaller picture: few colours are enough for a figure."""
+    """The output with its picture packed more tightly."""
     from PIL import Image
 
     if "image/png" not in output.get("data", {}):
         return output
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
     file = io.BytesIO()
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    picture.save(file, "PNG", optimize=True)
     output.data["image/png"] = base64.b64encode(file.getvalue()).decode()
     return output
 
