@@ -18,15 +18,16 @@ from torch import Tensor
 from benchmarks._subjects import Subject
 from ganexplain import Region
 from ganexplain.attribution import METHODS
+from ganexplain.attribution.domains.pixel import Pixel
 
 Run = Callable[[], Tensor]
 Side = Callable[[Subject], Run]
 BATCH = 64
 
 
-def ours(name: str, *, regions: bool = False, reals: bool = False, **given: Any) -> Side:
+def ours(name: str, *, regions: bool = False, pixels: bool = False, reals: bool = False, **given: Any) -> Side:
     def build(subject: Subject) -> Run:
-        domain = {"domain": Region(subject.labels)} if regions else {}
+        domain = {"domain": Region(subject.labels)} if regions else {"domain": Pixel()} if pixels else {}
         baseline = subject.reals[None] if reals else subject.baseline
         method = METHODS.get(name)(subject.critic(), baseline=baseline, batch_size=BATCH, **domain, **given)
         method.critic.fast(subject.images)  # once for a critic
