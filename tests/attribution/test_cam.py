@@ -216,12 +216,12 @@ class Written(nn.Module):
 
     def __init__(self, *, inplace: bool) -> None:
         super().__init__()
-        self.net, self.inplace = Halving(), inplace
+        self.net, self.writes = Halving(), inplace  # an attribute `inplace` is switched off by the critic
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.net.second(F.leaky_relu(self.net.first(x), 0.2, inplace=self.inplace))
-        features = features.mul_(1.5).sub_(0.1) if self.inplace else features * 1.5 - 0.1
-        return self.net.last(F.leaky_relu(features, 0.2, inplace=self.inplace).flatten(1))
+        features = self.net.second(F.leaky_relu(self.net.first(x), 0.2, inplace=self.writes))
+        features = features.mul_(1.5).sub_(0.1) if self.writes else features * 1.5 - 0.1
+        return self.net.last(F.leaky_relu(features, 0.2, inplace=self.writes).flatten(1))
 
 
 @pytest.mark.parametrize("cam", CAMS)
