@@ -21,7 +21,7 @@ PRODUCTS = re.compile(
 )
 SHIFTED = re.compile("Addmm|Addmv|Addbmm|Baddbmm|Addcmul")  # the first argument is added to a product
 NORMS = re.compile("(Native|Cudnn|Miopen)BatchNorm")
-OURS = frozenset(("_Sloped", "_Guided", "AccumulateGrad"))
+OURS = frozenset(("_Sloped", "_Guided", "_Aligned", "AccumulateGrad"))
 WORDS = {
     "NativeBatchNorm": "InstanceNorm or BatchNorm on statistics of the batch",
     "NativeLayerNorm": "LayerNorm",
