@@ -97,9 +97,14 @@ def curve(name: str, run: Path, reader: Reader, real: torch.Tensor, prior: torch
     record = json.loads((run / name / "run.json").read_text(encoding="utf-8"))
     points = []
     for entry in record["kept"]:
-        gan = GAN.load(run / name / entry["file"])
-        draws = [tensors.to_uint8(gan.samples(len(real), seed=1000 + i)) for i in range(DRAWS)]
-        points.append({**{k: v for k, v in entry.items() if k != "file"}, **quality(reader, real, draws, prior)})
+        file = run / name / entry["file"]
+        known = file.with_suffix(f".{reader.fingerprint}.json")  # read once, however often the result is put together
+        if not known.is_file():
+            gan = GAN.load(file)
+            draws = [tensors.to_uint8(gan.samples(len(real), seed=1000 + i)) for i in range(DRAWS)]
+            store.write_json(known, quality(reader, real, draws, prior))
+        found = json.loads(known.read_text(encoding="utf-8"))
+        points.append({**{k: v for k, v in entry.items() if k != "file"}, **found})
         print(f"{name}: {json.dumps(points[-1])}", flush=True)
     return {"ms_a_step": record["ms_a_step"], "config": record["config"], "points": points}
 
@@ -153,7 +158,7 @@ def finish_stage(run: Path, out: Path) -> None:
     write(out / "seed_curve.json", {"rows": curves})
     for name in found:
         last = sorted((run / name).glob("*.safetensors"))[-1]
-        store.write_bytes(out / f"{name}.png", grid_png(GAN.load(last).samples(64, seed=0), 16, 1))
+        store.write_bytes(out / f"{name}.png", grid_png(GAN.load(last).samples(64, seed=0), 16, 2))
 
 
 def main() -> None:
