@@ -496,11 +496,14 @@ def test_a_critic_without_gradients_is_explained_by_calls(method: str) -> None:
     assert made(method, Critic(no_gradients), "region").attribute(images()).values.any()
 
 
-@pytest.mark.parametrize("method", ["kernel_shap", "lime"])
+@pytest.mark.parametrize("method", ["kernel_shap", "lime", "permutation_shapley"])
 def test_too_many_players_are_refused_before_the_work(method: str) -> None:
     spy = Spy(Linear(torch.ones(1, 1, 64, 64)))
+    run, x = made(method, Critic(spy), "pixel"), images(1, side=64)
+    run.critic.fast(x)  # once for a critic
+    spy.seen.batches.clear()
     with pytest.raises(ValueError, match=r"at most 1024 players, got 4096.*Region") as caught:
-        made(method, Critic(spy), "pixel").attribute(images(1, side=64))
+        run.attribute(x)
     one_sentence(caught.value)
     assert spy.seen.rows <= 2
 
