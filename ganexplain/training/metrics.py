@@ -140,9 +140,13 @@ def measure(
     train, held_out = data.images[split.train], data.images[split.held_out]
     features = Components.fit(train)
     fakes = tensors.to_uint8(gan.samples(n_fakes, seed=int(tensors.rng(seed, "quality").integers(2**31))))
+    # a distance falls with the number of images, so that fakes and floor are of as many, the latter of any rows
+    n = min(n_fakes, len(train), len(held_out))
+    floor = train[torch.from_numpy(tensors.rng(seed, "floor").permutation(len(train))[:n])]
     quality: dict[str, Any] = {
-        "fd": frechet(features(fakes), features(held_out)),
-        "fd_floor": frechet(features(train[: len(held_out)]), features(held_out)),
+        "fd": frechet(features(fakes[:n]), features(held_out[:n])),
+        "fd_floor": frechet(features(floor), features(held_out[:n])),
+        "fd_images": n,
         "fd_space": f"{features.basis.shape[1]} principal components of training pixels in [-1, 1]",
         "fd_space_fingerprint": features.fingerprint,
         "n_fakes": n_fakes,
