@@ -30,7 +30,8 @@ class Block:
         title: what the set is called.
         subtitle: one line about the whole set.
         panels: (R, A, C, H, W) in [-1, 1].
-        rows: R labels; what is before a tab is bold, what is behind it is not.
+        rows: R labels; what is before a tab is bold, what is behind it is not, and stands at the right or, where a row
+            is too narrow for both, on a second line.
     """
 
     title: str
@@ -88,6 +89,7 @@ class _Layout:
 
     cell: tuple[int, int]  # width, height
     block: int  # width
+    label: int  # height of a row's label
     top: int  # of the blocks
     first: int  # of the first row's label
     pitch: int  # from row to row
@@ -106,17 +108,21 @@ class _Layout:
         grid = len(given) * block + (len(given) - 1) * BETWEEN
         top = PAD + (line(style.TITLE) + GAP if title else 0)
         first = top + line(style.TITLE) + line(style.SMALL) + line(style.SMALL) + GAP
-        pitch = line(style.NORMAL) + cell[1] + GAP
+        halves = [row.partition("\t") for b in given for row in b.rows]
+        two = any(wide(name, "bold") + GAP + wide(rest, size=style.SMALL) > block for name, _, rest in halves if rest)
+        above = line(style.NORMAL) + (line(style.SMALL) if two else 0)
+        pitch = above + cell[1] + GAP
         foot = first + max(len(b.rows) for b in given) * pitch + GAP
         lines = [part for text in footer for part in fitted(text, grid)]
         texts = [wide(title, "bold", style.TITLE), *(wide(text, size=style.SMALL) for text in lines)]
         width = PAD + max([grid, *texts]) + PAD
-        return cls(cell, block, top, first, pitch, foot, width, foot + len(lines) * line(style.SMALL) + PAD, lines)
+        height = foot + len(lines) * line(style.SMALL) + PAD
+        return cls(cell, block, above, top, first, pitch, foot, width, height, lines)
 
     def corner(self, block: int, row: int, column: int) -> tuple[int, int]:
         """Of a panel; its row's label stands above it."""
         x = PAD + block * (self.block + BETWEEN) + column * (self.cell[0] + TIGHT)
-        return x, self.first + row * self.pitch + line(style.NORMAL)
+        return x, self.first + row * self.pitch + self.label
 
 
 def _heading(axes: Axes, block: Block, k: int, amounts: Sequence[float], layout: _Layout) -> None:
@@ -143,12 +149,12 @@ def _row(axes: Axes, panels: Tensor, text: str, place: tuple[int, int], layout: 
     width, height = layout.cell
     x, y = layout.corner(*place, 0)
     name, _, rest = text.partition("\t")
-    name = _cut(name, layout.block, "bold")
+    name, rest = _cut(name, layout.block, "bold"), _cut(rest, layout.block, size=style.SMALL)
+    two = layout.label > line(style.NORMAL)
     base = y - line(style.NORMAL) * 0.25
-    axes.text(x, base, name, weight="bold", va="baseline")
-    if room := layout.block - wide(name, "bold") - GAP:
-        rest = _cut(rest, room, size=style.SMALL)
-        axes.text(x + layout.block, base, rest, size=style.SMALL, color=style.MUTED, ha="right", va="baseline")
+    axes.text(x, base - line(style.SMALL) * two, name, weight="bold", va="baseline")
+    end: dict[str, Any] = {"x": x} if two else {"x": x + layout.block, "ha": "right"}
+    axes.text(y=base, s=rest, size=style.SMALL, color=style.MUTED, va="baseline", **end)
     for j, image in enumerate(panels):
         x, y = layout.corner(*place, j)
         axes.imshow(style.pixels(image), extent=(x, x + width, y + height, y), interpolation="nearest")

@@ -211,14 +211,15 @@ def _moved(directions: Directions, generator: Generator, critic: Critic, codes: 
 def rounded(value: float, error: float) -> str:
     """``value`` with its sign and as many decimals as ``error`` leaves it: two digits of an error that starts with 1.
 
-    >>> rounded(-0.04296, 0.0038), rounded(0.1034, 0.13), rounded(12.34, 2.0), rounded(0.5, 0.0)
-    ('−0.043', '+0.10', '+12', '+0.5')
+    >>> rounded(-0.04296, 0.0038), rounded(0.1034, 0.13), rounded(12.34, 2.0), rounded(0.5, 0.0), rounded(-0.001, 0.02)
+    ('−0.043', '+0.10', '+12', '+0.5', '0.00')
     """
     if not error > 0:
         return f"{value:+.4g}".replace("-", "−")
     place = math.floor(math.log10(error))
     decimals = max(0, -place + (error < 1.95 * 10**place))
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    text = f"{value:+.{decimals}f}"
+    return (text if float(text) else text[1:]).replace("-", "−")
 
 
 def _short(value: float | Tensor) -> float:
