@@ -83,7 +83,8 @@ class Copier(Generator):
 def test_a_copier_reaches_the_floor_and_one_digit_alone_is_seen_through(trained: Any) -> None:
     gan = GAN("dcgan", {}, Copier(trained.images), trained.gan.discriminator)
     quality = measure(gan, trained.data, trained.split, n_fakes=600)
-    assert quality["fd"] == pytest.approx(quality["fd_floor"], rel=0.3)  # as many images, of any writer
+    # as many images on both sides, the floor's of any writer: unequal sets, or the first rows, give .36
+    assert 0.8 < quality["fd"] / quality["fd_floor"] < 1.6
     assert quality["classes"]["present"] == 10
     assert quality["classes"]["kl"] < 0.05
     assert quality["classes"]["reader_accuracy"] > 0.9
