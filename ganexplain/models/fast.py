@@ -33,12 +33,8 @@ def faster(network: nn.Module, x: Tensor) -> nn.Module:
         return network
     expected = _output(network, x)
     for twin in _forms(network, x):
-        try:
-            found = _output(twin, x)
-            if len(found) == len(expected) and all(map(_close, found, expected)) and _same_slope(network, twin, x):
-                return twin
-        except (RuntimeError, AttributeError):  # a view of a channels-last map, or an attribute of a folded BatchNorm
-            continue
+        if _equal(network, twin, x, expected):
+            return twin
     return network
 
 
@@ -127,8 +123,13 @@ def _slope(network: nn.Module, x: Tensor) -> Tensor:
     return torch.zeros_like(leaf) if slope is None else slope
 
 
-def _same_slope(network: nn.Module, twin: nn.Module, x: Tensor) -> bool:
-    return _close(_slope(twin, x), _slope(network, x), SLOPE)
+def _equal(network: nn.Module, twin: nn.Module, x: Tensor, expected: list[Tensor]) -> bool:
+    try:
+        found = _output(twin, x)
+        same = len(found) == len(expected) and all(map(_close, found, expected))
+        return same and _close(_slope(twin, x), _slope(network, x), SLOPE)
+    except (RuntimeError, AttributeError):  # a view of a channels-last map, or an attribute of a folded BatchNorm
+        return False
 
 
 def _close(a: Tensor, b: Tensor, tolerance: float = SAME) -> bool:
