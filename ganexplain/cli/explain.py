@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ganexplain.models.preprocess import Preprocess
     from ganexplain.models.resolve import Model
 
+OWN = ("critic", "domain", "baseline", "batch_size", "max_evaluations")  # arguments that have options of their own
 LONGEST = 512  # pixels of the longer side of an image whose judge declares no size
 SAMPLES = 16  # fresh fakes whose maps are compared
 OTHERS = 6  # images of one run that are enough to be one another's comparison
@@ -32,6 +33,9 @@ def run(
     images: list[Path] = typer.Argument(help="Image files, or folders of them."),  # noqa: B008
     out: Path = typer.Option(Path("out/report"), help="Folder for the page, the JSON and the arrays."),  # noqa: B008
     method: list[str] = typer.Option([], help="Attribution method, repeatable; the first one is quoted."),  # noqa: B008
+    settings: list[str] = typer.Option(  # noqa: B008
+        [], "--set", help="A setting of a method, such as grad_cam.layer=main.5; without its name, of the first one."
+    ),
     baseline: str = typer.Option("", help="What a region is compared with: nearest_real, mean, blur or black."),
     segments: Path = typer.Option(None, help="Picture of your own regions, one colour a region."),  # noqa: B008
     n_segments: int = typer.Option(0, help="About how many regions are cut; 0 decides by the size."),
@@ -51,6 +55,7 @@ def run(
     from ganexplain.report import files
 
     plan = _plan(method, baseline, n_segments, seed, max_evaluations, batch_size)
+    plan = dataclasses.replace(plan, settings=_settings(plan.methods, settings))
     folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
     judge, others, found = _judge(model, critic, reals, seed)
@@ -66,7 +71,7 @@ def run(
         "--n-segments": n_segments,
     }
     told |= {"--critic": critic if critic != "judge" else "", "--seed": seed, "--max-evaluations": max_evaluations}
-    made = Made(_name(model, found), _command(model, images, method, told))
+    made = Made(_name(model, found), _command(model, images, {"--method": method, "--set": settings}, told))
     finish(jobs, made, out, Talk(overwrite, quiet, as_json))
 
 
@@ -145,6 +150,20 @@ def _plan(
     )
 
 
+def _settings(methods: Sequence[str], given: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By method, its settings among ``method.name=value`` and, for the first one, ``name=value``."""
+    from ganexplain import checks
+    from ganexplain.attribution import METHODS
+    from ganexplain.cli._settings import settings
+
+    texts: dict[str, list[str]] = {}
+    for text in given:
+        name, dot, _ = text.partition("=")[0].partition(".")
+        method = checks.one_of("method in --set", name.strip().replace("-", "_"), methods) if dot else methods[0]
+        texts.setdefault(method, []).append(text[text.index(".") + 1 :] if dot else text)
+    return {method: settings(METHODS.get(method), own, taken=OWN) for method, own in texts.items()}
+
+
 def _check_side(side: str) -> None:
     from ganexplain import checks
 
@@ -198,9 +217,9 @@ def _name(model: str, found: Model) -> str:
     return model if model.startswith("bundled:") else Path(model).name
 
 
-def _command(model: str, images: Sequence[Path], methods: Sequence[str], told: dict[str, Any]) -> str:
+def _command(model: str, images: Sequence[Path], many: dict[str, list[str]], told: dict[str, Any]) -> str:
     """The command that makes the same report again; where it is written to does not belong to it."""
     words = ["ganexplain", "explain", model, *map(str, images)]
-    words += [w for m in methods for w in ("--method", m)]
+    words += [w for option, values in many.items() for value in values for w in (option, value)]
     words += [w for option, value in told.items() if value for w in (option, str(value))]
     return _readable(shlex.join(words))

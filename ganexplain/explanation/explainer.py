@@ -142,7 +142,8 @@ class Explainer:
         source = SEGMENTS if self.plan.mask is None else "mask"
         region = Region(labels, n_segments=self.plan.n_segments, source=source)
         domain = Pixel() if kind.needs != "calls" else region
-        method: Method = kind(self.critic, domain=domain, baseline=baseline, batch_size=self.plan.batch_size)
+        own = self.plan.settings.get(name, {})
+        method: Method = kind(self.critic, domain=domain, baseline=baseline, batch_size=self.plan.batch_size, **own)
         if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
             method = method.variant(max_evaluations=self.plan.max_evaluations)
         return method

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -26,6 +28,7 @@ class Plan:
         seed: of everything that is drawn.
         batch_size: the largest batch that the critic sees.
         max_evaluations: forward passes per method and image, at least 50, or None for each method's default.
+        settings: more constructor arguments by method, such as {"grad_cam": {"layer": "layers.2"}}.
         n_orders: random orders that a map has to beat.
         n_randomised: critics with random weights.
         n_others: other images whose maps are compared.
@@ -39,6 +42,7 @@ class Plan:
     seed: int = 0
     batch_size: int = 64
     max_evaluations: int | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     n_orders: int = 200
     n_randomised: int = 5
     n_others: int = 10
@@ -49,5 +53,7 @@ class Plan:
             raise ValueError("at least one attribution method is needed")
         for name in self.methods:
             checks.one_of("attribution method", name, METHODS.names())
+        for name in self.settings:
+            checks.one_of("method with settings", name, self.methods)
         if self.max_evaluations is not None and self.max_evaluations < FEWEST:
             raise ValueError(f"max_evaluations must be at least {FEWEST}, got {self.max_evaluations}")

@@ -95,6 +95,20 @@ def test_json_quiet_options_and_same_bytes(run: Run, folder: Path, tmp_path: Pat
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_settings_reach_the_methods_and_the_record(run: Run, folder: Path, tmp_path: Path) -> None:
+    words = ["explain", folder / "gan.safetensors", folder / "images" / "0.png", "--method", "occlusion"]
+    words += ["--method", "grad-cam", "--set", "window=3", "--set", "grad-cam.layer=layers.0", "--quiet", "--json"]
+    code, out, _ = run(*words, "--out", tmp_path / "r")
+    entry = json.loads(out)["explanations"][0]
+    params = {name: a["params"] for name, a in entry["attributions"].items()}
+    assert (code, entry["plan"]["settings"]) == (0, {"occlusion": {"window": 3}, "grad_cam": {"layer": "layers.0"}})
+    assert (params["occlusion"]["window"], params["grad_cam"]["layer"]) == (3, "layers.0")
+    assert (
+        "--set window=3 --set grad-cam.layer=layers.0"
+        in json.loads((tmp_path / "r" / "run.json").read_text())["command"]
+    )
+
+
 def test_the_judge_gets_reals(run: Run, folder: Path, tmp_path: Path) -> None:
     code, out, _ = run(
         "explain", folder / "gan.safetensors", folder / "images" / "0.png", "--reals", folder / "images",
@@ -117,6 +131,11 @@ def test_the_judge_gets_reals(run: Run, folder: Path, tmp_path: Path) -> None:
         (["--n-segments", "2"], "at least 3 are needed"),
         (["--max-evaluations", "-1"], "--max-evaluations must be at least 0"),
         (["--batch-size", "0"], "--batch-size must be at least 1"),
+        (["--set", "layer=layers.0"], "unknown setting 'layer' of KernelShap"),
+        (["--method", "grad_cam", "--set", "layer=layers.99"], "layers."),
+        (["--set", "lime.layer=layers.0"], "unknown method in --set 'lime'"),
+        (["--method", "occlusion", "--set", "window=wide"], "must be a whole number, got 'wide'"),
+        (["--set", "batch_size=3"], "has an option of its own"),
         (["--reals", "missing"], "missing"),
         (["--out", "bad.png"], "is a file"),
         (["--out", "."], "holds something that is not a report"),
