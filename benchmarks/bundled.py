@@ -22,6 +22,7 @@ from ganexplain.training.loop import train
 from ganexplain.training.metrics import measure
 from ganexplain.training.record import Recorder, sheet_png
 
+RECIPE = ["loss.gamma=0.3", "optim.lr=1.5e-3"]  # faster than the preset on these images; on darker ones it collapses
 TARGET = Path(__file__).parents[1] / "ganexplain" / "models" / "bundled"
 MAX_BYTES = 10 * 10**6
 LEAST = {"judge_auc": 0.95, "reader_accuracy": 0.87, "present": 10}
@@ -84,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    config = load("dcgan", options.overrides)
+    config = load("dcgan", [*RECIPE, *options.overrides])
     data = open_data("fashion-mnist")
     parts = split(data, seed=config.run.seed)
     if options.stage != "finish":

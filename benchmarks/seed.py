@@ -34,7 +34,6 @@ CONTESTANTS: dict[str, tuple[str, list[str]]] = {
     "seed-mnist": ("seed-mnist", []),
     "seed-mnist-bce": ("seed-mnist-bce", []),
     "dcgan": ("dcgan", []),
-    "dcgan-calm": ("dcgan", ["loss.gamma=3", "optim.lr=5e-4"]),  # the default collapses to black on these images
 }
 SNAPSHOTS = (30, 60, 120, 180, 240, 360, 480, 600, 720)  # seconds of processor time
 PROBE = 40  # steps that tell how long one takes, so that the learning rate's schedule fits into the budget
