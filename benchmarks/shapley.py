@@ -32,10 +32,8 @@ from ganexplain.attribution.methods._shapley import coalitions, enumerated
 
 RESULT = Path(__file__).parent / "results" / "shapley.json"
 ROWS = 4
-BUDGETS = (128, 256, 512)  # from 820 on, 12 players are exact here
-CLAIM = 512  # evaluations of captum's Kernel SHAP whose error the others are asked to reach
-Game = Callable[[Tensor], Tensor]
-Estimator = Callable[[Tensor, int, int], Tensor]  # table, evaluations, seed
+BUDGETS = (128, 256, 512)  # from 820 on, 12 players are exact here; the others are asked for captum's error at the last
+Estimator = Callable[["Game", int, int], Tensor]  # game, evaluations, seed
 
 
 def tables(count: int, columns: int, seed: int) -> Tensor:
@@ -51,10 +49,17 @@ def tables(count: int, columns: int, seed: int) -> Tensor:
     return torch.stack([chart.coalitions(keep, row, 256) for row in range(len(images))])
 
 
-def game(table: Tensor) -> Game:
-    """Evidence of coalitions (M, players), bool or 0/1, looked up."""
-    place = 2 ** torch.arange(players(table))
-    return lambda keep: table[(keep.reshape(len(keep), len(place)).round().long() * place).sum(1)]
+class Game:
+    """Evidence of coalitions (M, players), bool or 0/1, looked up and counted: budgets are not always kept to."""
+
+    def __init__(self, table: Tensor) -> None:
+        self.table, self.asked = table, 0
+        self.place = 2 ** torch.arange(players(table))
+
+    def __call__(self, keep: Tensor) -> Tensor:
+        """(M,) evidence."""
+        self.asked += len(keep)
+        return self.table[(keep.reshape(len(keep), len(self.place)).round().long() * self.place).sum(1)]
 
 
 def players(table: Tensor) -> int:
@@ -62,38 +67,35 @@ def players(table: Tensor) -> int:
 
 
 def here(name: str) -> Estimator:
-    def estimate(table: Tensor, budget: int, seed: int) -> Tensor:
-        play = game(table)
+    def estimate(play: Game, budget: int, seed: int) -> Tensor:
         # the indicators are the pixels, -1 absent and +1 present
         critic = ge.Critic(lambda x: play((x.flatten(1) + 1) / 2))
         run = METHODS.get(name)(critic, domain=ge.Pixel(), baseline="black", max_evaluations=budget)
-        whole = torch.ones(1, 1, 1, players(table)).double()
+        whole = torch.ones(1, 1, 1, len(play.place)).double()
         found: Tensor = run.attribute(whole, side="real", seed=seed).totals()[0]
         return found
 
     return estimate
 
 
-def captum_kernel(table: Tensor, budget: int, seed: int) -> Tensor:
+def captum_kernel(play: Game, budget: int, seed: int) -> Tensor:
     from captum.attr import KernelShap
 
     with tensors.isolated(seed):
-        ones = torch.ones(1, players(table)).double()
-        found: Tensor = KernelShap(game(table)).attribute(ones, n_samples=budget, perturbations_per_eval=64)[0]
+        ones = torch.ones(1, len(play.place)).double()
+        found: Tensor = KernelShap(play).attribute(ones, n_samples=budget, perturbations_per_eval=64)[0]
     return found
 
 
 def shap_with(kind: str) -> Estimator:
-    def estimate(table: Tensor, budget: int, seed: int) -> Tensor:
+    def estimate(play: Game, budget: int, seed: int) -> Tensor:
         import shap
-
-        play, n = game(table), players(table)
 
         def model(keep: np.ndarray) -> np.ndarray:
             return play(torch.from_numpy(np.asarray(keep, dtype=float))).numpy()
 
         with tensors.isolated(seed), contextlib.redirect_stderr(io.StringIO()):
-            none, whole = np.zeros((1, n)), np.ones((1, n))
+            none, whole = np.zeros((1, len(play.place))), np.ones((1, len(play.place)))
             if kind == "kernel":
                 found = shap.KernelExplainer(model, none).shap_values(whole, nsamples=budget, l1_reg=False, silent=True)
             else:
@@ -117,24 +119,21 @@ def error_of(found: Tensor, exact: Tensor) -> float:
     return float((found.double() - exact).square().mean().sqrt() / exact.abs().max())
 
 
-def curve(estimate: Estimator, worths: Tensor, exact: list[Tensor], seeds: int) -> dict[str, float]:
-    """Root mean square error over images and seeds for each budget."""
-    out = {}
+def curve(estimate: Estimator, worths: Tensor, exact: list[Tensor], seeds: int) -> list[tuple[int, float]]:
+    """For each budget, the evaluations that were used and the root mean square error, over images and seeds."""
+    out = []
     for budget in BUDGETS:
-        squares = [
-            error_of(estimate(table, budget, 100 * i + seed), phi) ** 2
-            for i, (table, phi) in enumerate(zip(worths, exact, strict=True))
-            for seed in range(seeds)
-        ]
-        out[str(budget)] = round(float(np.mean(squares)) ** 0.5, 5)
+        games = [Game(table) for table in worths for _ in range(seeds)]
+        squares = [error_of(estimate(game, budget, k), exact[k // seeds]) ** 2 for k, game in enumerate(games)]
+        out.append((round(np.mean([game.asked for game in games])), round(float(np.mean(squares)) ** 0.5, 5)))
     return out
 
 
-def needed(errors: dict[str, float], wanted: float) -> float:
+def needed(found: list[tuple[int, float]], wanted: float) -> float:
     """Evaluations that reach an error, by straight lines between the logarithms; at the ends, the end."""
-    budgets, found = np.log(BUDGETS), np.log(np.maximum(list(errors.values()), 1e-9))
-    order = np.argsort(found)
-    return float(np.exp(np.interp(np.log(wanted), found[order], budgets[order])))
+    used, errors = np.log(np.maximum(np.array(found).T, 1e-9))
+    order = np.argsort(errors)
+    return float(np.exp(np.interp(np.log(wanted), errors[order], used[order])))
 
 
 def measured(worths: Tensor, seeds: int) -> dict[str, Any]:
@@ -144,17 +143,18 @@ def measured(worths: Tensor, seeds: int) -> dict[str, Any]:
     for name, estimate in ESTIMATORS.items():
         errors[name] = curve(estimate, worths, exact, seeds)
         print(name, errors[name], flush=True)
-    wanted = errors["captum KernelShap"][str(CLAIM)]
+    reference, wanted = errors["captum KernelShap"][-1]
     rows = [
         {
             "estimator": name,
-            **{f"error at {budget}": error for budget, error in found.items()},
-            "evaluations": round(needed(found, wanted)),
-            "ratio": round(needed(found, wanted) / CLAIM, 3),
+            "evaluations": [used for used, _ in found],
+            "errors": [error for _, error in found],
+            "needed": round(needed(found, wanted)),
+            "ratio": round(needed(found, wanted) / reference, 3),
         }
         for name, found in errors.items()
     ]
-    owen = [error_of(here("owen")(t, 1000, 0), phi) for t, phi in zip(worths, exact, strict=True)]
+    owen = [error_of(here("owen")(Game(t), 1000, 0), phi) for t, phi in zip(worths, exact, strict=True)]
     return {
         "hardware": hardware(),
         "images": len(worths),
