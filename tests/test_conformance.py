@@ -322,7 +322,7 @@ def test_evidence_for_fake_is_where_a_detector_fires(method: str, domain: str) -
 
 
 def beyond_error(found: Attribution) -> Tensor:
-    """Where a sampled value is more than three standard errors (of dozens, some pass two by chance); else everywhere."""
+    """Where a sampled value is more than three standard errors (two: some pass by chance), else everywhere."""
     if found.error is None or not found.error.any():
         return torch.ones_like(found.values)
     stands = (found.totals().abs() > 3 * found.error).to(found.values)

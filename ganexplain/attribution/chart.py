@@ -48,6 +48,7 @@ class Chart:
     real_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    _known: dict[str, tuple[Tensor, Tensor]] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def at(self, t: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Points of the path at t in [0, 1] and their velocities d point / d t, both (M, *coordinates)."""
@@ -104,7 +105,13 @@ class Chart:
         return tensors.batched(evaluate, batch_size, keep)
 
     def ends(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """(N,) float64 evidence at the point and at the origin, the mean over a set of origins."""
+        """(N,) float64 evidence at the point and at the origin, the mean over a set of origins; run once."""
+        known = self._known.get("ends")
+        if known is None:
+            known = self._known["ends"] = self._ends(batch_size)
+        return known
+
+    def _ends(self, batch_size: int) -> tuple[Tensor, Tensor]:
         rows = torch.arange(len(self.point), device=self.point.device)
         whole = self.values(self.point, rows, batch_size)
         origins = self.origin[:, None] if self.origins is None else self.origins

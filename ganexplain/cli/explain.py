@@ -33,10 +33,8 @@ def run(
     images: list[Path] = typer.Argument(help="Image files, or folders of them."),  # noqa: B008
     out: Path = typer.Option(Path("out/report"), help="Folder for the page, the JSON and the arrays."),  # noqa: B008
     method: list[str] = typer.Option([], help="Attribution method, repeatable; the first one is quoted."),  # noqa: B008
-    settings: list[str] = typer.Option(  # noqa: B008
-        [], "--set", help="A setting of a method, such as grad_cam.layer=main.5; without its name, of the first one."
-    ),
-    baseline: str = typer.Option("", help="What a region is compared with: nearest_real, mean, blur or black."),
+    settings: list[str] = typer.Option([], "--set", help="A method's setting, such as grad_cam.layer=main.5."),  # noqa: B008
+    baseline: str = typer.Option("", help="What the image is compared with, such as blur."),
     segments: Path = typer.Option(None, help="Picture of your own regions, one colour a region."),  # noqa: B008
     n_segments: int = typer.Option(0, help="About how many regions are cut; 0 decides by the size."),
     side: str = typer.Option("", help="Explain what speaks for fake or for real; default: the verdict."),
@@ -63,14 +61,9 @@ def run(
     explainers = _explainers(judge, plan, others, subjects, segments)
     jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]
     check(jobs)
-    told = {
-        "--reals": reals,
-        "--segments": segments,
-        "--side": side,
-        "--baseline": baseline,
-        "--n-segments": n_segments,
-    }
-    told |= {"--critic": critic if critic != "judge" else "", "--seed": seed, "--max-evaluations": max_evaluations}
+    told = {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
+    told |= {"--n-segments": n_segments, "--critic": critic if critic != "judge" else "", "--seed": seed}
+    told["--max-evaluations"] = max_evaluations
     made = Made(_name(model, found), _command(model, images, {"--method": method, "--set": settings}, told))
     finish(jobs, made, out, Talk(overwrite, quiet, as_json))
 

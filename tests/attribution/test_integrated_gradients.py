@@ -48,7 +48,7 @@ def test_values_are_those_of_captum() -> None:
     net, x, base = smooth(), images(3).double(), images(3, seed=3).double()
     found = IntegratedGradients(Critic(net), baseline=base).attribute(x, side="real")
     for row in range(3):
-        n = int(found.evaluations[row]) - 5
+        n = int(found.evaluations[row]) - 3
         theirs = Theirs(net).attribute(
             x[row : row + 1], base[row : row + 1], target=0, n_steps=n, method="riemann_middle"
         )
@@ -71,9 +71,9 @@ def test_refinement_reuses_its_points() -> None:
     run.critic.fast(images(1).double())  # once for a critic
     spy.seen.batches.clear()
     found = run.attribute(images(2).double(), side="real")
-    assert spy.seen.rows == 2 * (270 + 5) - 2  # and not 10 + 30 + 90 + 270 of each; they share the baseline, run twice
-    assert found.evaluations.tolist() == [275, 275]
-    assert run.planned(64) == 275
+    assert spy.seen.rows == 2 * (270 + 3) - 1  # and not 10 + 30 + 90 + 270 of each; they share the baseline
+    assert found.evaluations.tolist() == [273, 273]
+    assert run.planned(64) == 273
 
 
 def test_images_stop_one_by_one() -> None:
@@ -85,8 +85,8 @@ def test_images_stop_one_by_one() -> None:
     spy.seen.batches.clear()
     found = run.attribute(x, side="real")
     assert found.converged.tolist() == [True, False]
-    assert found.evaluations.tolist() == [35, 815]
-    assert spy.seen.rows == 850 - 2  # they share the baseline
+    assert found.evaluations.tolist() == [33, 813]
+    assert spy.seen.rows == 846 - 1  # they share the baseline
     assert float(found.gap[1].abs()) > 0.05 * 2
 
 

@@ -103,10 +103,7 @@ def test_settings_reach_the_methods_and_the_record(run: Run, folder: Path, tmp_p
     params = {name: a["params"] for name, a in entry["attributions"].items()}
     assert (code, entry["plan"]["settings"]) == (0, {"occlusion": {"window": 3}, "grad_cam": {"layer": "layers.0"}})
     assert (params["occlusion"]["window"], params["grad_cam"]["layer"]) == (3, "layers.0")
-    assert (
-        "--set window=3 --set grad-cam.layer=layers.0"
-        in json.loads((tmp_path / "r" / "run.json").read_text())["command"]
-    )
+    assert "--set window=3 --set grad-cam.layer=layers.0" in json.loads(out)["command"]
 
 
 def test_the_judge_gets_reals(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from ganexplain.attribution import players as groups
 from ganexplain.attribution.baselines.reals import Reals
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.methods._base import ENDS, FEWEST, Method, Outcome
+from ganexplain.attribution.methods._draws import CELL, Sampled
 from ganexplain.models.critic import Critic
 
 __all__ = ["ExpectedGradients"]
 
 PILOT = 10  # gradients on the way from the mean baseline
 FIRST = 80  # draws of the first round, before which no error is believed; each later one has as many as all before it
-CELL = 8  # draws in each stratum: with two, a few kinks make nearly all of the variance, and its estimate is far off
 
 
 class ExpectedGradients(Method):
@@ -38,7 +38,8 @@ class ExpectedGradients(Method):
     one of them), so that they differ by chance alone and the standard error stays right. Only what the critic has that
     is not linear is sampled: with s the mean gradient on the way from the mean baseline, the estimate is
     s * (image - mean baseline) plus the mean of (gradient - s) * (image - baseline), which has the right mean whatever
-    s is, and for a linear critic no error.
+    s is, and for a linear critic no error. What a draw's values should sum to on average is known, so that the sampled
+    sum's deviation from it is taken back in proportion to each value's covariance with the sum (a control variate).
     """
 
     name: ClassVar[str] = "expected_gradients"
@@ -86,17 +87,16 @@ class ExpectedGradients(Method):
     def _one(self, chart: Chart, ways: list[Chart], labels: Tensor, row: int, seed: int) -> tuple[Tensor, Tensor, int]:
         """Values (*coordinates), errors (P,) and evaluations of one input."""
         slope, whole = self._pilot(chart, row)
-        spread, sums, n = _Spread(), torch.zeros_like(slope), 0
-        draws = _Draws(chart, ways, row, slope)
+        point, origin = chart.ends(self.batch_size)
+        sampled = Sampled(labels, float(point[row] - origin[row]) - float((slope * whole).sum()))
+        draws, n = _Draws(chart, ways, row, slope), 0
         while True:
             left = self.max_evaluations - PILOT - n
             which, t = design(len(ways), min(max(n, FIRST), max(left, CELL)), seed, n)
             for i in range(0, len(t), self.batch_size):
-                part = draws.at(which[i : i + self.batch_size], t[i : i + self.batch_size])
-                sums += part.sum(0)
-                spread.add(groups.totals(part, labels))
+                sampled.add(draws.at(which[i : i + self.batch_size], t[i : i + self.batch_size]))
             n += len(t)
-            values, error = slope * whole + sums / n, spread.error(n)
+            values, error = slope * whole + sampled.mean(), sampled.error()
             done = self._close(groups.totals(values[None], labels)[0], error)
             if done or self.max_evaluations - PILOT - n < FIRST:
                 return values.to(chart.point.dtype), error, n + PILOT
@@ -134,33 +134,6 @@ class _Draws:
                 points, velocities = (x.new_empty(len(t), *x.shape[1:]) for x in (point, velocity))
             points[own], velocities[own] = point, velocity
         return (self.chart.gradient(points, rows).double() - self.slope) * velocities.double()
-
-
-class _Spread:
-    """Standard errors from the spread of draws within their strata, which come one after another."""
-
-    def __init__(self) -> None:
-        self.held, self.first, self.second = torch.empty(0, 0), torch.zeros(()), torch.zeros(())
-
-    def add(self, parts: Tensor) -> None:
-        """Take in draws (M, P)."""
-        parts = torch.cat([self.held, parts]) if self.held.numel() else parts
-        whole = len(parts) // CELL * CELL
-        self.held = parts[whole:]
-        if whole:
-            variance = CELL * parts[:whole].view(-1, CELL, parts.shape[1]).var(1)
-            self.first = self.first + variance.sum(0)
-            self.second = self.second + variance.square().sum(0)
-
-    def error(self, n: int) -> Tensor:
-        """(P,) standard errors of the mean of ``n`` draws.
-
-        They are widened by what Student's interval is wider than the normal one, so that 1.96 of them cover the truth
-        in 95 of 100 cases; the degrees of freedom are Satterthwaite's (1946) with the correction for estimated parts.
-        """
-        freedom = (CELL + 1) * self.first.square() / self.second.clamp(min=torch.finfo(torch.float64).tiny) - 2
-        freedom = freedom.clamp(min=CELL - 1)
-        return self.first.sqrt() / n * (1 + 1.21 / freedom + 1.44 / freedom.square())
 
 
 def design(k: int, draws: int, seed: int, drawn: int) -> tuple[Tensor, Tensor]:

@@ -59,7 +59,7 @@ class IntegratedGradients(Method):
         n = FIRST
         while 3 * n <= self.max_evaluations:
             n *= 3
-        return n + 2 + ENDS
+        return n + ENDS
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         n_inputs, device = len(chart.point), chart.point.device
@@ -80,7 +80,7 @@ class IntegratedGradients(Method):
             index = torch.arange(points, device=device)
             fractions = ((index.double() + 0.5) / points)[index % 3 != 1]  # every third midpoint is an old one
         values = (sums / used.view(-1, *[1] * (sums.ndim - 1))).to(chart.point.dtype)
-        return Outcome(values, used.cpu() + 2, converged=done.cpu())
+        return Outcome(values, used.cpu(), converged=done.cpu())
 
     def _add(self, chart: Chart, fractions: Tensor, active: Tensor, sums: Tensor) -> None:
         rows = active.repeat_interleave(len(fractions))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganexplain import checks, tensors
+from ganexplain import tensors
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.methods._base import ENDS, CoalitionMethod, Method, Outcome
@@ -22,6 +22,9 @@ PIECE = 64  # masks that are summed at a time, whatever the batch size, so that 
 Masks = Callable[[int, int], Tensor]
 
 
+CELLS = 8  # rows and columns of the grid, at most as many as there are pixels; `variant` takes another number
+
+
 class Rise(CoalitionMethod):
     """How far the evidence differs between masks that keep a place and masks that remove it (Petsiuk et al. 2018).
 
@@ -32,7 +35,6 @@ class Rise(CoalitionMethod):
         baseline: what stands in the place of what is removed.
         max_evaluations: masks an image, at least 50.
         keep: probability that a cell of the grid, or a player, is kept.
-        cells: rows and columns of the grid, at most as many as there are pixels.
         batch_size: the largest batch that the critic sees.
 
     The published map, E[f | kept], is mostly the mean of f and has no sign. Here what is removed is subtracted, so that
@@ -55,7 +57,6 @@ class Rise(CoalitionMethod):
         baseline: BaselineLike = None,
         max_evaluations: int = 1000,
         keep: float = 0.5,
-        cells: int = 8,
         batch_size: int = 64,
     ) -> None:
         super().__init__(
@@ -63,7 +64,7 @@ class Rise(CoalitionMethod):
         )
         if not 0 < keep < 1:
             raise ValueError(f"keep must be a probability between 0 and 1, got {keep}")
-        self.keep, self.cells = float(keep), int(checks.positive(cells, "cells"))
+        self.keep, self.cells = float(keep), CELLS
 
     @staticmethod
     def _default_domain() -> Domain:
