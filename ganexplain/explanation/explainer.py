@@ -13,7 +13,7 @@ from ganexplain import checks, tensors
 from ganexplain.attribution import METHODS
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
-from ganexplain.attribution.baselines import origin_of
+from ganexplain.attribution.baselines import baselines_in, origin_of
 from ganexplain.attribution.chart import BaselineLike, Chart
 from ganexplain.attribution.domains.pixel import Pixel
 from ganexplain.attribution.domains.region import SEGMENTS, Region, segments
@@ -201,16 +201,24 @@ class Explainer:
         calm = [attribution.images, attribution.origins]
         if self.critic.reference is not None:
             calm.append(_fit(self.critic.reference.images[:CALM], attribution.images))
-        method = self._light(self._method(attribution.method, labels, attribution.origins))
+        start = self._start(attribution)
+        method = self._light(self._method(attribution.method, labels, start))
         out = []
         for k in range(self.plan.n_randomised):
             other = randomised(self.critic, torch.cat(calm), seed=self.plan.seed + k, batch_size=self.plan.batch_size)
             if other is None:
                 return None
-            twin = method.variant(critic=other._variant(reference=None), baseline=attribution.origins)
+            twin = method.variant(critic=other._variant(reference=None), baseline=start)
             map_ = twin.attribute(attribution.images, side=attribution.side, seed=self.plan.seed)
             out.append(region_totals(map_, labels))
         return out
+
+    def _start(self, attribution: Attribution) -> Tensor:
+        """The baseline as a tensor, for critics that know no reals; of a set the set, not the mean that is shown."""
+        images, side = attribution.images, attribution.side
+        asked = self._method(attribution.method, None, self._baseline(images, side)).baseline
+        made = origin_of(self.critic, images, asked).many if baselines_in(asked) > 1 else None
+        return attribution.origins if made is None else made
 
     def _others(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
         if self.others is None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 WIDTH = 4.2  # inches
 ROW = 0.27
 TOP, BOTTOM, MARGIN = 0.3, 0.5, 0.12
+NEITHER = "#6a51a3"  # of amounts without a sign
 
 
 def bars_figure(
@@ -40,7 +41,8 @@ def bars_figure(
         box = (left / width, BOTTOM / height, (width - left - 0.3) / width, ROW * len(names) / height)
         axes = figure.add_axes(box)
         errors = errors if errors and any(errors) else None  # of an exact method there is nothing to draw
-        colours = [style.REAL if v > 0 else style.FAKE for v in real]
+        signless = style.signless(unit)
+        colours = [NEITHER if signless else style.REAL if v > 0 else style.FAKE for v in real]
         whiskers = {"ecolor": style.INK, "elinewidth": 1.0, "capsize": 2.5}
         axes.barh(range(len(names)), real, xerr=errors, height=0.62, color=colours, error_kw=whiskers)
         axes.axvline(0, color=style.INK, linewidth=0.8)
@@ -48,12 +50,14 @@ def bars_figure(
         axes.tick_params(axis="y", length=0, labelsize=style.NORMAL, labelcolor=style.INK)
         axes.set_ylim(len(names) - 0.5, -0.5)
         far = max(abs(v) + e for v, e in zip(real, errors or [0.0] * len(real), strict=True)) or 1.0
-        axes.set_xlim(-1.08 * far, 1.08 * far)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, symmetric=True))
+        axes.set_xlim(0 if signless else -1.08 * far, 1.08 * far)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, symmetric=not signless))
         axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.3g}")
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(unit + (", with standard errors" if errors else ""))
+        axes.set_xlabel(unit.replace("^2", "²") + (", with standard errors" if errors else ""))
         place: dict[str, Any] = {"transform": axes.transAxes, "size": style.SMALL, "weight": "bold", "va": "bottom"}
+        if signless:
+            return figure
         axes.text(0, 1.02, "← speaks for fake", color=style.FAKE, ha="left", **place)
         axes.text(1, 1.02, "speaks for real →", color=style.REAL, ha="right", **place)
     return figure

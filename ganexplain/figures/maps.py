@@ -115,8 +115,9 @@ def attribution_figure(attribution: Mapped, *, smooth: float = SMOOTH) -> Figure
     """
     if len(attribution.images) != 1:
         raise ValueError(f"one input is drawn at a time, got {len(attribution.images)}; index the attribution first")
-    real = checks.side(attribution.side) * attribution.heatmap()[0]  # evidence for real
     unit, image = attribution.unit, attribution.images[0]
+    sign = 1 if style.signless(unit) else checks.side(attribution.side)
+    real = sign * attribution.heatmap()[0]  # evidence for real
     word = "score" if unit.startswith("score") else "logit"
     panels = [(image, f"image: {word} {number(float(attribution.verdict.logit[0]))}")]
     if attribution.compares:
@@ -134,7 +135,7 @@ def attribution_figure(attribution: Mapped, *, smooth: float = SMOOTH) -> Figure
         else:
             from ganexplain.figures.regions import draw_regions
 
-            totals = checks.side(attribution.side) * attribution.totals()[0]
+            totals = sign * attribution.totals()[0]
             frames.axes[-1].set_title(attribution.method.replace("_", " "))
             draw_regions(frames, labels, totals, image, unit)
     return frames.figure
@@ -207,20 +208,25 @@ class Frame:
     def colour_bar(self, high: float, unit: str) -> None:
         """Draw the bar: amounts without a sign, and in words which end speaks for what."""
         bar = self.bar
-        bar.imshow(np.linspace(-1, 1, 257)[None], cmap=diverging(), aspect="auto", extent=(-1, 1, 0, 1))
+        signless = style.signless(unit)
+        ends = (0, 1) if signless else (-1, 0, 1)
+        amounts = np.linspace(ends[0], 1, 257)[None]
+        bar.imshow(amounts, aspect="auto", extent=(ends[0], 1, 0, 1), **colours(unit, 1.0))
         bar.set_yticks([])
-        end = number(high)
-        bar.set_xticks([-1, 0, 1], [end, "0", end] if high else ["", "0", ""])
-        low_end, _, high_end = bar.get_xticklabels()
-        low_end.set_horizontalalignment("left")
-        high_end.set_horizontalalignment("right")
+        bar.set_xticks(ends, ["0" if end == 0 else number(high) if high else "" for end in ends])
+        first, *_, last = bar.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
         for spine in bar.spines.values():
             spine.set(visible=True, color=style.LINE)
         text: dict[str, Any] = {"transform": bar.transAxes, "size": style.NORMAL, "va": "top"}
         bar.tick_params(labelsize=style.NORMAL, labelcolor=style.INK, pad=2)
         low = -(BELOW - 0.23) / BAR
+        shown = unit.replace("^2", "²") if high else "no evidence"
+        bar.text(0.5, low, shown, color=style.INK, ha="center", **text)
+        if signless:
+            return
         bar.text(0, low, "← fake", color=style.FAKE, weight="bold", ha="left", **text)
-        bar.text(0.5, low, unit if high else "no evidence", color=style.INK, ha="center", **text)
         bar.text(1, low, "real →", color=style.REAL, weight="bold", ha="right", **text)
 
 
@@ -247,10 +253,17 @@ def draw_map(frames: Frame, real: Tensor, image: Tensor, unit: str, smooth: floa
     values = smoothed(real, smooth)
     high = limit(values, PERCENTILE if smooth else RAW_PERCENTILE)
     axes = frames.axes[-1]
-    axes.imshow(values, cmap=diverging(), vmin=-(high or 1), vmax=high or 1, interpolation="nearest")
+    axes.imshow(values, interpolation="nearest", **colours(unit, high))
     draw_edges(axes, image)
     style.bare(axes)
     frames.colour_bar(high, f"{unit} per pixel")
+
+
+def colours(unit: str, high: float) -> dict[str, Any]:
+    """How amounts up to ``high`` are coloured: from red by white to blue, or one hue for what has no sign."""
+    if style.signless(unit):
+        return {"cmap": "Purples", "vmin": 0.0, "vmax": high or 1.0}
+    return {"cmap": diverging(), "vmin": -(high or 1.0), "vmax": high or 1.0}
 
 
 def draw_edges(axes: Axes, image: Tensor) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ganexplain.figures import style
-from ganexplain.figures.maps import Frame, diverging, draw_edges, frame
+from ganexplain.figures.maps import Frame, colours, draw_edges, frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def draw_regions(frames: Frame, labels: Tensor, totals: Tensor, image: Tensor, u
     high = float(np.abs(total).max(initial=0.0))
     axes = frames.axes[-1]
     values = total[labels.cpu().numpy()]
-    axes.imshow(values, cmap=diverging(), vmin=-(high or 1), vmax=high or 1, interpolation="nearest")
+    axes.imshow(values, interpolation="nearest", **colours(unit, high))
     draw_edges(axes, image)
     draw_outlines(axes, labels, style.MUTED, OUTLINE)
     style.bare(axes)

@@ -52,6 +52,15 @@ _LOOK = {
 }
 
 
+def signless(unit: str) -> bool:
+    """Whether amounts in ``unit`` are squares, and so speak for no side.
+
+    >>> signless("(logit per unit)^2 per pixel"), signless("logit per pixel")
+    (True, False)
+    """
+    return "^2" in unit
+
+
 @contextlib.contextmanager
 def look() -> Iterator[None]:
     """Matplotlib's own defaults and this look inside the block; the caller's settings come back afterwards.

@@ -40,7 +40,7 @@ def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Pi
         entry: its part of `ganexplain.report.content.document`.
     """
     first, name = explanation.primary, entry["name"]
-    image, labels, sign = explanation.image[0], explanation.regions, checks.side(explanation.side)
+    image, labels, sign = explanation.image[0], explanation.regions, _sign(explanation.side, first.unit)
     numbered = [r["label"] for r in entry["regions"][:NUMBERED]]
     unit = first.unit
     real = sign * explanation.totals()
@@ -78,7 +78,8 @@ def _maps(explanation: Explanation) -> dict[str, Picture]:
     if fine is None:
         return {}
     attribution = explanation.attributions[fine]
-    real, image = checks.side(explanation.side) * attribution.heatmap()[0], explanation.image[0]
+    real = _sign(explanation.side, attribution.unit) * attribution.heatmap()[0]
+    image = explanation.image[0]
     told = f"by {fine.replace('_', ' ')}, red where pixels of {explanation.name} speak for fake and blue where for real"
     return {
         "map": Picture(style.png(map_figure(real, image, unit=attribution.unit)), f"Map of pixels {told}, smoothed"),
@@ -91,6 +92,11 @@ def _maps(explanation: Explanation) -> dict[str, Picture]:
 def mapped(explanation: Explanation) -> str | None:
     """The first method whose attribution has a value a pixel, or None."""
     return next((name for name, a in explanation.attributions.items() if a.domain == "pixel"), None)
+
+
+def _sign(side: str, unit: str) -> int:
+    """What makes values evidence for real; values without a sign stay as they are."""
+    return 1 if style.signless(unit) else checks.side(side)
 
 
 def _said(number: int, position: str, real: float) -> str:

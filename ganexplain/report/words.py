@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ganexplain.attribution import BASELINES
 from ganexplain.attribution.attribution import SCALED, SHARES_FROM
+from ganexplain.figures import style
 from ganexplain.models.verdict import POOR_AUC
 
 Facts = Mapping[str, Any]
 
-BASELINES = {
-    "nearest_real": "the most similar real image that is known",
-    "blur": "the same image with its details blurred away",
-    "mean": "the mean of the real images that are known",
-    "black": "a black image",
-}
 QUESTIONS = {
     "contrast": "Does the baseline leave the verdict to be explained?",
     "completeness": "Do the values add up to the change?",
@@ -63,7 +59,8 @@ def amount(value: float, unit: str) -> str:
     >>> amount(1.5, "logit"), amount(-0.5, "score per unit"), amount(2.0, "a.u.")
     ('+1.50 logits', '−0.50 points per unit', '+2.00 a.u.')
     """
-    return f"{number(value, signed=True)} {unit.replace('logit', 'logits').replace('score', 'points')}"
+    shown = unit.replace("logit", "logits").replace("score", "points").replace("^2", "²")
+    return f"{number(value, signed=not style.signless(unit))} {shown}"
 
 
 def judged(verdict: Facts) -> str:
@@ -156,15 +153,18 @@ def where(regions: Sequence[Facts], side: str, unit: str, whole: str) -> str:
         )
     if not towards:
         return f"No region speaks for {side}."
+    lead = "The map has no sign, and speaks for no side; it is strongest" if style.signless(unit) else ""
     details = [_detail(r, unit, "" if i else f" of {whole}") for i, r in enumerate(towards)]
     first, *rest = (f"{place(r['position'])} ({d})" for r, d in zip(towards, details, strict=True))
-    text = f"What speaks for {side} lies most in {first}"
+    text = f"{lead or f'What speaks for {side} lies most'} in {first}"
     return f"{text}, then in {listed(rest)}." if rest else f"{text}."
 
 
 def against(regions: Sequence[Facts], side: str, unit: str) -> str:
     """What speaks for the other side."""
     other = "real" if side == "fake" else "fake"
+    if style.signless(unit):
+        return ""
     told = [r for r in regions if r["value"] < 0 and abs(r["value"]) > NOISE * (r["error"] or 0.0)][:NAMED]
     if not told:
         return f"No region clearly speaks for {other}."
@@ -194,6 +194,8 @@ def balance(towards: float, away: float, side: str, unit: str) -> str:
     gross, net = towards - away, towards + away
     if gross == 0:
         return ""
+    if style.signless(unit):
+        return ""
     if unit not in SCALED:
         return f"Values in {unit} say which way regions speak, and in which order, but not what share of the verdict."
     text = f"All regions together: {amount(towards, unit)} for {side} and {number(-away, signed=True)} for {other}"
@@ -204,7 +206,7 @@ def balance(towards: float, away: float, side: str, unit: str) -> str:
 
 def baseline(name: str, logit: float, threshold: float, fake: bool, unit: str) -> str:
     """What the values are measured against."""
-    what = BASELINES.get(name, "an image that was given for it")
+    what = _origin(name)
     side = "fake" if logit < threshold else "real"
     text = (
         f"Every value compares this image with a baseline: {what}, itself judged {side} ({unit} {number(logit)}). "
@@ -215,9 +217,14 @@ def baseline(name: str, logit: float, threshold: float, fake: bool, unit: str) -
     return text
 
 
+def _origin(name: str) -> str:
+    known = BASELINES.get(name) if name in BASELINES.names() else None
+    return getattr(known, "phrase", "an image that was given for it")
+
+
 def alone(method: str, name: str) -> str:
     """That the values are measured against nothing, and what the baseline is there for."""
-    what = BASELINES.get(name, "an image that was given for it")
+    what = _origin(name)
     return (
         f"The values by {method.replace('_', ' ')} are read off this image alone and compare it with nothing. The "
         f"baseline, {what}, is what regions are replaced with when the explanation is checked."

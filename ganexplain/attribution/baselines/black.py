@@ -14,6 +14,7 @@ class Black:
     """Every pixel at -1, which is black whatever range the network itself reads."""
 
     name = "black"
+    phrase = "a black image"
 
     def __call__(self, critic: Critic, images: Tensor) -> Tensor:
         """(1, C, H, W)."""

@@ -14,6 +14,7 @@ class Blur:
     """The image under a Gaussian of one eighth of its width: colours and layout stay, details go."""
 
     name = "blur"
+    phrase = "the same image with its details blurred away"
 
     def __call__(self, critic: Critic, images: Tensor) -> Tensor:
         """(N, C, H, W)."""

@@ -14,6 +14,7 @@ class Mean:
     """The mean of the critic's reference reals: smooth, and often judged more real than any real."""
 
     name = "mean"
+    phrase = "the mean of the real images that are known"
 
     def __call__(self, critic: Critic, images: Tensor) -> Tensor:
         """(1, C, H, W)."""

@@ -18,6 +18,7 @@ class NearestReal:
     """The reference real nearest in pixels, first among those that the critic judges real; never the image itself."""
 
     name = "nearest_real"
+    phrase = "the most similar real image that is known"
 
     def __call__(self, critic: Critic, images: Tensor) -> Tensor:
         """(N, C, H, W)."""

@@ -20,6 +20,7 @@ class Reals:
     """
 
     name = "reals"
+    phrase = "real images that are known, one after another, whose mean is shown"
 
     def __init__(self, n: int = 16) -> None:
         self.n = int(checks.positive(n, "n"))
