@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jsonschema
 import pytest
 import torch
 
 from ganexplain import Critic, GradCam, HiResCam, KernelShap, Plan, explain
+from ganexplain.attribution import BASELINES
 from ganexplain.evaluation.trust import NONE, contrast
 from ganexplain.figures.maps import attribution_figure
 from ganexplain.report import words
@@ -76,8 +79,27 @@ def test_the_page_holds_it_all() -> None:
 
 
 def test_amounts() -> None:
-    assert words.amount(1.0, "(logit per unit)^2") == "+1.00 (logits per unit)^2"
+    assert words.amount(1.0, "(logit per unit)^2") == "1.00 (logits per unit)²"
     assert "a black image" in words.alone("grad_cam", "black")
+
+
+@pytest.mark.parametrize("name", BASELINES.names())
+def test_every_baseline_says_what_it_is(name: str) -> None:
+    assert BASELINES.get(name).phrase in words.alone("grad_cam", name)
+    assert "was given" in words.alone("grad_cam", "given")
+
+
+def test_a_map_without_a_sign_speaks_for_no_side() -> None:
+    x = images(2)
+    why = explain(Critic(Net()), x[:1], plan=dataclasses.replace(PLAN, methods=("vargrad",)))
+    entry = document([why])["explanations"][0]
+    said = entry["sentences"]
+    assert "speaks for no side" in said["where"]
+    assert (said["against"], said["balance"]) == ("", "")
+    figure = attribution_figure(why.primary)
+    shown = " ".join(t.get_text() for axes in figure.axes for t in axes.texts)
+    assert "²" in shown
+    assert "fake" not in shown
 
 
 def test_a_figure_shows_no_baseline_that_plays_no_role() -> None:
