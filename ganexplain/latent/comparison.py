@@ -72,7 +72,7 @@ class Comparison:
         found = self.effects.found.part(slice(before, before + len(directions)))
         return replace(self.effects, names=directions.names, found=found)
 
-    def headline(self, whose: str) -> str:
+    def headline(self, whose: str = "the critic") -> str:
         """One sentence: which direction of all sets moves the critic's logit most, and what random ones do.
 
         Raises:
@@ -81,6 +81,11 @@ class Comparison:
         if self.effects is None:
             raise ValueError("no critic was given, so nobody's logit was measured; compare(..., critic=...)")
         return self.effects.headline(whose)
+
+    def __repr__(self) -> str:
+        sets = ", ".join(f"{len(found)} of {name}" for name, found in self.sets.items())
+        judged = "" if self.effects is None else f", changes of the {self.effects.unit}"
+        return f"Comparison({sets}; on {self.n_codes} codes{judged})"
 
     def plot(self, title: str = "") -> Figure:
         """The strips: a column of blocks a set, a row a direction; how strong each is, in its finder's own words."""
