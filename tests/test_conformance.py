@@ -227,6 +227,16 @@ def test_a_critic_that_draws_noise_is_repeatable_and_draws_from_no_stream_of_the
     assert not all(torch.equal(one.values, other) for other in others)
 
 
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_callers_no_grad_changes_nothing(method: str) -> None:
+    run, x = made(method, critic("plain"), "pixel"), images(2)
+    one = run.attribute(x)
+    with torch.no_grad():
+        two = made(method, critic("plain"), "pixel").attribute(x)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(one.values, two.values)
+
+
 @pytest.mark.parametrize(("method", "domain"), PAIRS)
 def test_a_result_holds_no_memory_of_the_caller(method: str, domain: str) -> None:
     x, baseline = images(2), images(2, seed=9)

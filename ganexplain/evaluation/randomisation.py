@@ -33,8 +33,9 @@ def randomised(critic: Critic, images: Tensor, *, seed: int, batch_size: int = 6
             weight.copy_(weight.flatten()[order].view_as(weight))
     other = critic._variant()
     other.network = network
-    _align_spectral_norms(network, other, images[:1])
-    _remeasure_batch_norms(network, other, images, batch_size)
+    whole = other.together()  # in train mode no batch may be looked at more than once
+    _align_spectral_norms(network, whole, images[:1])
+    _remeasure_batch_norms(network, whole, images, batch_size)
     return other
 
 

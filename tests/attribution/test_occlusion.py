@@ -63,6 +63,8 @@ def test_the_number_of_windows_is_known_before(side: int, window: int | None) ->
         pytest.skip("thousands of windows, one rule")
     spy = Spy(Linear(torch.ones(1, 1, side, side)))
     run = Occlusion(Critic(spy), domain=Pixel(), baseline="black", window=window)
+    run.critic.fast(images(1, side=side))  # once for a critic
+    spy.seen.batches.clear()
     run.attribute(images(1, side=side))
     assert spy.seen.rows == run.planned(side * side)
 

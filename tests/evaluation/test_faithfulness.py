@@ -66,7 +66,7 @@ def test_an_order_and_its_reverse_are_computed_once() -> None:
     n = 13
     _, worth = dividends(n, 4)
     spy = Spy(player(worth))
-    on = Pixel().bind(Critic(spy), whole(n), "black")
+    on = Pixel().bind(Critic(spy).together(), whole(n), "black")
     found = orders(on, "fake", n_orders=40, seed=7)
     assert spy.seen.rows == faithfulness.planned(n, 40) == 40 * LEVELS
     rank = torch.from_numpy(rng(7, "orders", n).random((20, n))).argsort(1)
@@ -94,7 +94,7 @@ def test_levels_are_symmetric(n: int) -> None:
 def test_the_counts_that_are_promised() -> None:
     _, worth = dividends(10, 0)
     spy = Spy(player(worth))
-    on = Pixel().bind(Critic(spy), whole(10), "black")
+    on = Pixel().bind(Critic(spy).together(), whole(10), "black")
     found = orders(on, "real")
     assert spy.seen.rows == faithfulness.planned(10)
     spy.seen.batches.clear()

@@ -101,7 +101,7 @@ class Method(ABC):
         """
         sign = checks.side(side)
         flip = sign if self.odd else 1
-        with tensors.isolated(seed):
+        with tensors.isolated(seed), torch.enable_grad():  # also inside a caller's no_grad
             checks.images(inputs)
             # layers keep their names and meanings only in the network as it was given
             critic = self.critic if self.needs == "modules" else self.critic.fast(inputs, batch_size=self.batch_size)

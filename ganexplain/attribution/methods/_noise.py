@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganexplain import tensors
+from ganexplain.attribution.baselines import baselines_in
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.methods._base import ENDS, Method, Outcome
 from ganexplain.models.critic import Critic
@@ -107,8 +108,10 @@ class NoiseMethod(Method):
         self._wrapped()
 
     def planned(self, n_players: int) -> int:
-        """What the wrapped method takes, for each sample; and the ends."""
-        return self.n_samples * (self._wrapped().planned(n_players) - ENDS) + ENDS
+        """What the wrapped method takes, with ends of its own where it looks at them, for each sample; and the ends."""
+        made = self._wrapped()
+        own = made.planned(n_players) - ENDS + (1 + baselines_in(self.baseline)) * made.complete
+        return self.n_samples * own + ENDS
 
     def _wrapped(self) -> Method:
         from ganexplain.attribution import METHODS
@@ -140,6 +143,7 @@ class NoiseMethod(Method):
             own = int(tensors.rng(seed, "sample", first).integers(2**31)) if made.sampled else seed
             found = made._outcome(self._noisy(chart, samples, seed), own)
             spent.add(found, n)
+            spent.evaluations += len(samples) * (1 + len(chart.members())) * made.complete  # its own ends
             yield from found.values.double().view(len(samples), n, *chart.point.shape[1:])
 
     def _noisy(self, chart: Chart, samples: range, seed: int) -> Chart:

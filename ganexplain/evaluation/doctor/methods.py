@@ -27,6 +27,10 @@ def _try(case: Case, name: str) -> Finding:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
             found = method(case.critic, batch_size=case.batch_size, **options).attribute(case.some(1), seed=case.seed)
+    except ValueError as error:
+        if method.needs == "modules":  # such as a map of a convolution, and the model has none
+            return topic.skip(f"does not apply: {' '.join(str(error).split())}")
+        return topic.warn(None, f"does not work with this model: {' '.join(str(error).split())}", "use another method")
     except Exception as error:  # whatever a library raises on this model is what the finding reports
         sentence = f"does not work with this model: {type(error).__name__}: {' '.join(str(error).split())}"
         return topic.warn(None, sentence, "use another method")
