@@ -63,7 +63,7 @@ def rows() -> list[Row]:
             refined,
             peers.captum("IntegratedGradients", whole=True, **ig),
             "gradient",
-            (16, 8),
+            (16, 16),
             True,
         ),
         Row(
