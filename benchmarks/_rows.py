@@ -26,6 +26,7 @@ class Row:
         cost: what one evaluation costs, "forward" or "gradient" (forward and backward).
         images: how many the small and the wide critic explain.
         complete: the values should sum to the change from the baseline.
+        reals: the baseline is the set of reals.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Row:
     cost: str
     images: tuple[int, int] = (4, 1)
     complete: bool = False
+    reals: bool = False
 
 
 def rows() -> list[Row]:
@@ -94,6 +96,7 @@ def rows() -> list[Row]:
             "gradient",
             (4, 2),
             True,
+            reals=True,
         ),
         Row(
             "deep_lift",

@@ -63,7 +63,7 @@ def measured(row: Row, subject: Subject, repeats: int) -> dict[str, Any]:
         evaluations = subject.network.count.rows - before
         sides[name] = {"evaluations": evaluations, "seconds": [], "memory_mb": []}
         if row.complete:
-            sides[name]["gap"] = _gap(subject, values)
+            sides[name]["gap"] = _gap(subject, values, subject.reals if row.reals else None)
     costs = []
     for _ in range(repeats):  # in turns, so that a slow moment of the machine meets both sides
         costs.append(cost(subject, row.cost, 1))
@@ -88,10 +88,10 @@ def measured(row: Row, subject: Subject, repeats: int) -> dict[str, Any]:
     }
 
 
-def _gap(subject: Subject, values: Tensor) -> float:
-    """Median over images of |sum - change| / |change|; a set of reals counts with its mean."""
+def _gap(subject: Subject, values: Tensor, reals: Tensor | None) -> float:
+    """Median over images of |sum - change| / |change|, from the baseline or the mean over a set of reals."""
     critic = Critic(subject.network)
-    start = critic.logits(subject.baseline)
+    start = critic.logits(subject.baseline) if reals is None else critic.logits(reals).mean()
     change = critic.logits(subject.images) - start
     return float(((values.flatten(1).sum(1) - change).abs() / change.abs()).median())
 

@@ -39,6 +39,17 @@ class Moments:
         self.squares = self.squares + part
         return part
 
+    def extend(self, values: Tensor) -> None:
+        """Take in K tensors (K, ...) at once (Chan et al. 1979)."""
+        k = len(values)
+        off = values - values[0]
+        centre = off.mean(0)
+        apart = values[0] + centre - self.mean if self.count else torch.zeros_like(centre)
+        self.squares = self.squares + (off - centre).square().sum(0)
+        self.squares = self.squares + apart.square() * (self.count * k / (self.count + k))
+        self.mean = self.mean + apart * (k / (self.count + k)) if self.count else values[0] + centre
+        self.count += k
+
     @property
     def variance(self) -> Tensor:
         """Unbiased variance of one tensor."""
@@ -132,7 +143,7 @@ class NoiseMethod(Method):
         return {**super()._params(), "method": made.name, **inner}
 
     def _maps(self, chart: Chart, seed: int, spent: Spent) -> Iterator[Tensor]:
-        """One map (N, *coordinates) in float64 for each sample."""
+        """Maps (K, N, *coordinates) in float64 of all samples, K at a time."""
         made, n = self._wrapped(), len(chart.point)
         if made.caution:
             spent.notes[made.caution] = None
@@ -144,7 +155,7 @@ class NoiseMethod(Method):
             found = made._outcome(self._noisy(chart, samples, seed), own)
             spent.add(found, n)
             spent.evaluations += len(samples) * (1 + len(chart.members())) * made.complete  # its own ends
-            yield from found.values.double().view(len(samples), n, *chart.point.shape[1:])
+            yield found.values.double().view(len(samples), n, *chart.point.shape[1:])
 
     def _noisy(self, chart: Chart, samples: range, seed: int) -> Chart:
         """The chart of all images under each of these noises, the samples one after another."""

@@ -122,10 +122,21 @@ class _Draws:
 
     def __init__(self, chart: Chart, ways: list[Chart], row: int, slope: Tensor) -> None:
         self.chart, self.ways, self.row, self.slope = chart, ways, row, slope
+        self.origins = torch.stack([way.origin[row if len(way.origin) > 1 else 0] for way in ways])
 
     def at(self, which: Tensor, t: Tensor) -> Tensor:
         """(M, *coordinates) float64 at fractions ``t`` (M,) of the ways ``which`` (M,)."""
         rows = torch.full((len(t),), self.row, device=self.chart.point.device)
+        points, velocities = self._straight(which, t) if self.chart.path is None else self._along(which, t, rows)
+        return (self.chart.gradient(points, rows).double() - self.slope) * velocities.double()
+
+    def _straight(self, which: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and velocities on straight ways, of all baselines at once."""
+        origin = self.origins[which.to(self.origins.device)]
+        velocity = self.chart.point[self.row] - origin
+        return origin + t.to(velocity).view(-1, *[1] * (velocity.ndim - 1)) * velocity, velocity
+
+    def _along(self, which: Tensor, t: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         points, velocities = torch.empty(0), torch.empty(0)
         for k in torch.unique(which).tolist():
             own = (which == k).to(rows.device)
@@ -133,7 +144,7 @@ class _Draws:
             if not points.numel():
                 points, velocities = (x.new_empty(len(t), *x.shape[1:]) for x in (point, velocity))
             points[own], velocities[own] = point, velocity
-        return (self.chart.gradient(points, rows).double() - self.slope) * velocities.double()
+        return points, velocities
 
 
 def design(k: int, draws: int, seed: int, drawn: int) -> tuple[Tensor, Tensor]:

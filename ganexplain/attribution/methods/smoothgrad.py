@@ -29,9 +29,10 @@ class SmoothGrad(NoiseMethod):
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         maps, totals, spent = Moments(), Moments(), Spent(chart.point.new_zeros(len(chart.point)).long().cpu())
         for values in self._maps(chart, seed, spent):
-            maps.add(values)
+            maps.extend(values)
             if chart.players is not None:
-                totals.add(groups.totals(values, chart.players))
+                labels = chart.players.expand(chart.point.shape).repeat(len(values), *[1] * (chart.point.ndim - 1))
+                totals.extend(groups.totals(values.flatten(0, 1), labels).view(*values.shape[:2], -1))
         return Outcome(
             maps.mean.to(chart.point),
             spent.evaluations,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import ClassVar
 
 from ganexplain.attribution import players as groups
@@ -33,7 +34,7 @@ class VarGrad(NoiseMethod):
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         maps, totals, spent = Moments(), Moments(), Spent(chart.point.new_zeros(len(chart.point)).long().cpu())
-        for values in self._maps(chart, seed, spent):
+        for values in chain.from_iterable(self._maps(chart, seed, spent)):
             # each part from the second on has the variance as its mean, and of normal maps they are independent (the
             # Helmert transform), so that their spread gives the error of their mean without keeping the maps
             part = maps.add(values)
