@@ -71,7 +71,7 @@ def rows() -> list[Row]:
         Row(
             "integrated_gradients",
             "captum",
-            "IntegratedGradients, 64 a batch",
+            "IntegratedGradients, full batches",
             refined,
             peers.captum("IntegratedGradients", whole=True, internal_batch_size=BATCH, **ig),
             "gradient",
@@ -81,7 +81,7 @@ def rows() -> list[Row]:
         Row(
             "smoothgrad",
             "captum",
-            "NoiseTunnel(Saliency), 64 a batch",
+            "NoiseTunnel(Saliency), full batches",
             peers.ours("smoothgrad", n_samples=100),
             peers.captum_smooth(100),
             "gradient",
@@ -90,7 +90,7 @@ def rows() -> list[Row]:
         Row(
             "expected_gradients",
             "shap",
-            "GradientExplainer, 64 a batch",
+            "GradientExplainer, full batches",
             peers.ours("expected_gradients", reals=True, max_evaluations=200, tol=1e-9),
             peers.shap_gradient(200),
             "gradient",
@@ -129,7 +129,7 @@ def rows() -> list[Row]:
         Row(
             "occlusion",
             "captum",
-            "Occlusion, 64 a batch",
+            "Occlusion, full batches",
             peers.ours("occlusion"),
             peers.captum("Occlusion", perturbations_per_eval=BATCH, **grid),
             "forward",
@@ -148,7 +148,7 @@ def rows() -> list[Row]:
         Row(
             "kernel_shap",
             "captum",
-            "KernelShap, 64 a batch",
+            "KernelShap, full batches",
             peers.ours("kernel_shap", regions=True, max_evaluations=samples),
             peers.captum("KernelShap", regions=True, perturbations_per_eval=BATCH, **shap_call),
             "forward",
@@ -158,7 +158,7 @@ def rows() -> list[Row]:
         Row(
             "permutation_shapley",
             "captum",
-            "ShapleyValueSampling, 64 a batch",
+            "ShapleyValueSampling, full batches",
             peers.ours("permutation_shapley", regions=True, max_evaluations=samples),
             peers.captum("ShapleyValueSampling", regions=True, **permuted),
             "forward",
@@ -178,7 +178,7 @@ def rows() -> list[Row]:
         Row(
             "owen",
             "shap",
-            "PartitionExplainer, 64 a batch",
+            "PartitionExplainer, full batches",
             peers.ours("owen", pixels=True, max_evaluations=500),
             peers.shap_partition(500, BATCH),
             "forward",
@@ -197,7 +197,7 @@ def rows() -> list[Row]:
         Row(
             "lime",
             "lime",
-            "lime_image, 64 a batch",
+            "lime_image, full batches",
             peers.ours("lime", regions=True, max_evaluations=samples),
             peers.lime_image(samples, BATCH),
             "forward",
