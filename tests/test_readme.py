@@ -155,3 +155,12 @@ def test_tables_are_written_so_that_they_agree(tmp_path: Path) -> None:
     assert re.sub(r"^\|.*\n|^\n", "", text, flags=re.MULTILINE) == empty
     assert readme.differences(text.replace(r"a\|b", "a"), tmp_path) == ["speed: no entry 'a' in speed.json"]
     assert readme.updated(text, tmp_path) == text
+
+
+def test_the_sentence_on_shapley_values_is_that_of_the_result() -> None:
+    found = json.loads((ROOT / "benchmarks" / "results" / "shapley.json").read_text(encoding="utf-8"))
+    rows = {row["estimator"]: row for row in found["rows"]}
+    theirs, ours = max(rows["captum KernelShap"]["evaluations"]), rows["kernel_shap"]["needed"]
+    said = f"has after {theirs} evaluations, `kernel_shap` takes at most {ours} "
+    assert said in " ".join(TEXT.split())
+    assert f"{found['players']} regions, {found['images']} images" in TEXT

@@ -45,7 +45,7 @@ def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Pi
     unit = first.unit
     real = sign * explanation.totals()
     rows = entry["regions"][:NUMBERED]
-    where = ", ".join(_said(r["number"], r["position"], sign * r["value"]) for r in rows[:3])
+    where = ", ".join(_said(r["number"], r["position"], sign * r["value"], unit) for r in rows[:3])
     found = {
         "image": Picture(plain_png(image), f"The image {name}"),
         "baseline": Picture(plain_png(first.origins[0]), f"The baseline of {name}: {first.baseline.replace('_', ' ')}"),
@@ -55,7 +55,7 @@ def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Pi
         ),
         "regions": Picture(
             style.png(region_figure(real, labels, image, unit=unit, numbered=numbered)),
-            f"Regions of {name}, red where they speak for fake and blue where for real; strongest: {where}",
+            f"Regions of {name}, {_coloured(unit, 'they')}; strongest: {where}",
         ),
         "bars": Picture(
             style.png(
@@ -80,7 +80,8 @@ def _maps(explanation: Explanation) -> dict[str, Picture]:
     attribution = explanation.attributions[fine]
     real = _sign(explanation.side, attribution.unit) * attribution.heatmap()[0]
     image = explanation.image[0]
-    told = f"by {fine.replace('_', ' ')}, red where pixels of {explanation.name} speak for fake and blue where for real"
+    coloured = _coloured(attribution.unit, f"pixels of {explanation.name}")
+    told = f"by {fine.replace('_', ' ')}, {coloured}"
     return {
         "map": Picture(style.png(map_figure(real, image, unit=attribution.unit)), f"Map of pixels {told}, smoothed"),
         "raw": Picture(
@@ -99,7 +100,15 @@ def _sign(side: str, unit: str) -> int:
     return 1 if style.signless(unit) else checks.side(side)
 
 
-def _said(number: int, position: str, real: float) -> str:
+def _coloured(unit: str, what: str) -> str:
+    if style.signless(unit):
+        return "the darker, the more"
+    return f"red where {what} speak for fake and blue where for real"
+
+
+def _said(number: int, position: str, real: float, unit: str) -> str:
+    if style.signless(unit):
+        return f"{number} in the {position}"
     side = "real" if real > 0 else "fake" if real < 0 else "neither"
     return f"{number} in the {position} for {side}"
 

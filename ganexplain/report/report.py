@@ -133,12 +133,14 @@ def versions() -> dict[str, str]:
 
 
 def _filters() -> dict[str, Any]:
+    from ganexplain.figures import style
     from ganexplain.report import words
 
     questions, order = words.QUESTIONS, list(words.QUESTIONS)
     return {
         "number": words.number,
         "percent": words.percent,
+        "signless": style.signless,
         "judged": words.judged,
         "questions": questions,
         "order": order,

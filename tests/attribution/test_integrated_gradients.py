@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ganexplain import Critic, IntegratedGradients, Pixel
 from tests._critics import Spy, critic, images
+from tests.attribution._nets import Quadratic
 
 
 def smooth() -> nn.Module:
@@ -16,22 +17,6 @@ def smooth() -> nn.Module:
     for parameter in net.parameters():
         parameter.data = torch.randn(parameter.shape, generator=made, dtype=torch.float64) * 0.4
     return net
-
-
-class Quadratic(nn.Module):
-    """x' A x / 2 + b x, whose gradients along a line are linear in t."""
-
-    def __init__(self, n: int = 64) -> None:
-        super().__init__()
-        made = torch.Generator().manual_seed(2)
-        half = torch.randn(n, n, generator=made, dtype=torch.float64) / n
-        self.a = nn.Parameter(half + half.T)
-        self.b = nn.Parameter(torch.randn(n, generator=made, dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, ...) to (N,)."""
-        flat = x.flatten(1)
-        return 0.5 * torch.einsum("ni,ij,nj->n", flat, self.a, flat) + flat @ self.b
 
 
 class Jagged(nn.Module):

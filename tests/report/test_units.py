@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -117,3 +118,12 @@ def test_the_top_of_a_map_without_a_scale_has_no_shares() -> None:
     assert not cam.shares.any()
     assert torch.equal(logits.shares, logits.concentration >= 0.1)
     assert contrast(cam[0]).status == NONE
+
+
+def test_a_page_without_a_sign_names_no_colour_of_a_side(tmp_path: Path) -> None:
+    why = explain(Critic(Net()), images(1), plan=dataclasses.replace(PLAN, methods=("vargrad",)))
+    page = Report([why]).save(tmp_path / "r").read_text(encoding="utf-8")
+    assert "The darker, the more" in page
+    assert "the darker, the more" in page  # what a screen reader says of the pictures
+    assert "speak for fake" not in page
+    assert "no side" in page
