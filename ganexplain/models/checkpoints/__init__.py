@@ -1,0 +1,6 @@
+"""What is in a file of weights: PyTorch, safetensors, TorchScript and ONNX, read without running code of the file."""
+
+from ganexplain.models.checkpoints.checkpoint import Checkpoint, Weights
+from ganexplain.models.checkpoints.reading import read
+
+__all__ = ["Checkpoint", "Weights", "read"]
