@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ganexplain import checks, store, tensors
-from ganexplain.models.generator import PRIORS, Generator
+from ganexplain.models import priors
+from ganexplain.models.generator import Generator
 
 if TYPE_CHECKING:
     from ganexplain.figures.style import Figure
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 UNIT = 1e-4  # float32 rounding of a unit vector with thousands of entries stays well below
 AMOUNTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-PRIOR_STD = {"normal": 1.0, "uniform": 3**-0.5}  # of z along any unit vector, since its entries are independent
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Directions:
         method: name of the finder.
         params: its settings and findings; plain JSON.
         stands_out: K flags, whether a direction is told from chance; None where the finder cannot say.
-        prior: "normal" or "uniform" (-1, 1), the distribution of z.
+        prior: the distribution of z, a name of `ganexplain.models.priors.PRIORS`.
         fingerprint: of the generator's weights; None fits any generator (`dataclasses.replace` it to move a set).
     """
 
@@ -78,7 +78,7 @@ class Directions:
         for what, row in (("names", self.names), ("stands_out", self.stands_out)):
             if row is not None and len(row) != count:
                 raise ValueError(f"{what} must have one entry a direction ({count}), got {len(row)}")
-        checks.one_of("prior", self.prior, PRIORS)
+        checks.one_of("prior", self.prior, priors.PRIORS)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -120,10 +120,9 @@ class Directions:
         return coordinates.to(codes.dtype)
 
     def outside_prior(self, codes: Tensor) -> float:
-        """Share of the entries of codes (N, D) where the prior has no mass: beyond [-1, 1] if uniform, else none."""
-        if self.prior == "normal" or self.space != "z":
-            return 0.0
-        return float((codes.abs() > 1).double().mean())
+        """Share of the entries of codes (N, D) where the prior has no mass, such as beyond [-1, 1] if it is uniform."""
+        edge = priors.EDGES.get(self.prior)
+        return 0.0 if edge is None or self.space != "z" else float((codes.abs() > edge).double().mean())
 
     def without(self, conditions: Directions | Tensor, generator: Generator | None = None) -> Directions:
         """These directions without what any of the conditions (C, D) reads: edits leave those attributes alone.
@@ -246,7 +245,7 @@ def fingerprint(generator: Generator) -> str:
 def spread(generator: Generator, vectors: Tensor, space: str, *, seed: int = 0, n: int = 2048) -> Tensor:
     """(K,) standard deviation of the codes along unit vectors (K, D): exact in z, from ``n`` codes elsewhere."""
     if space == "z":
-        return torch.full((len(vectors),), PRIOR_STD[generator.prior])
+        return torch.full((len(vectors),), priors.deviation(generator.prior))
     with torch.no_grad(), tensors.isolated(seed):
         codes = generator.encode(generator.sample(n, seed=seed), space)
     return (codes.double() @ vectors.double().to(codes.device).T).std(0).float().cpu()

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, tensors
+from ganexplain.models import priors
+from ganexplain.models.priors import PRIORS
 from ganexplain.models.private import private_copy
-
-PRIORS = ("normal", "uniform")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Generator(nn.Module):
         resolution: side of the square images in pixels.
         channels: 1 for grey, 3 for colour.
         num_classes: 0 for an unconditional generator.
-        prior: "normal" for z ~ N(0, I), "uniform" for z ~ U(-1, 1).
+        prior: the distribution of z, a name of `ganexplain.models.priors.PRIORS`.
     """
 
     spaces: tuple[str, ...] = ("z",)
@@ -51,10 +51,7 @@ class Generator(nn.Module):
     def sample(self, n: int, *, seed: int = 0) -> Tensor:
         """(n, z_dim) codes from the prior; a larger n continues a smaller one with the same seed."""
         checks.positive(n, "n")
-        if self.prior == "normal":
-            return tensors.normal(seed, "z", shape=(n, self.z_dim)).to(self.device)
-        uniform = tensors.rng(seed, "z").uniform(-1, 1, (n, self.z_dim))
-        return torch.from_numpy(uniform).float().to(self.device)
+        return priors.drawn(self.prior, n, self.z_dim, seed=seed).to(self.device)
 
     def encode(
         self, codes: Tensor, to: str, *, source: str = "z", labels: Tensor | None = None, truncation_psi: float = 1.0
@@ -122,7 +119,7 @@ class Generator(nn.Module):
         Args:
             network: maps codes to images.
             z_dim: length of a code.
-            prior: "normal" or "uniform" (-1, 1).
+            prior: "normal", "uniform" (-1, 1), "sphere" or "truncated", see `ganexplain.models.priors.drawn`.
             code_shape: shape that the network reads a code in, such as (100, 1, 1) for a DCGAN; None is (z_dim,).
             value_range: range of the network's images.
         """

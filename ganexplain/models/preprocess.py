@@ -10,6 +10,7 @@ from torch import Tensor
 from ganexplain import checks
 
 RESIZES = ("bilinear", "bicubic", "nearest", "bilinear-aliased")
+ORDERS = ("rgb", "bgr")  # OpenCV's is the second
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in PIL's conversion to grey
 
 
@@ -24,6 +25,7 @@ class Preprocess:
         mean: per channel, in units of ``value_range``.
         std: per channel, in units of ``value_range``.
         channels: number that the network reads; grey is repeated, colour weighted to grey. None takes what comes.
+        order: "rgb", or "bgr" for a network trained on images read by OpenCV; mean and std are in the same order.
     """
 
     value_range: tuple[float, float] = (-1.0, 1.0)
@@ -32,9 +34,11 @@ class Preprocess:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     channels: int | None = None
+    order: str = "rgb"
 
     def __post_init__(self) -> None:
         checks.one_of("resize mode", self.resize, RESIZES)
+        checks.one_of("order of channels", self.order, ORDERS)
         low, high = self.value_range
         if not low < high:
             raise ValueError(f"value_range must be (low, high) with low < high, got {self.value_range}")
@@ -49,6 +53,8 @@ class Preprocess:
         x = _channels(images, self.channels)
         if self.shape is not None and tuple(x.shape[-2:]) != self.shape:
             x = resized(x, self.shape, self.resize)
+        if self.order == "bgr" and x.shape[1] == 3:
+            x = x.flip(1)
         low, high = self.value_range
         if (low, high) != (-1.0, 1.0):
             x = (x + 1) * ((high - low) / 2) + low

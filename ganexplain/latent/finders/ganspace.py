@@ -12,9 +12,10 @@ from torch import Tensor
 from ganexplain import checks
 from ganexplain.latent.activations import activations, first_block
 from ganexplain.latent.components import Components, tied, varimax
-from ganexplain.latent.directions import PRIOR_STD, Directions, fingerprint
+from ganexplain.latent.directions import Directions, fingerprint
 from ganexplain.latent.finders._sampling import SamplingFinder, oriented, private, tidy
 from ganexplain.latent.spectrum import random_edge
+from ganexplain.models import priors
 from ganexplain.models.generator import Generator
 
 __all__ = ["GanSpace"]
@@ -98,7 +99,7 @@ class GanSpace(SamplingFinder):
         regression = None
         if self.layer_ is not None:
             regression = Regression.of((codes, self.components_.scores(x) @ rotation) for codes, x in data())
-        known = PRIOR_STD[copy.prior] ** 2 if self.space == "z" else None
+        known = priors.deviation(copy.prior) ** 2 if self.space == "z" else None
         sd = self.components_.variances.sqrt()[:, None]
         steps = regression.steps(known) if regression else rotation.T @ (sd * self.components_.vectors)
         held_out = self._pairs(copy, self.n_samples, seed, "held out")
