@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
-from ganexplain.models.generator import Generator, order_of_use
+from ganexplain.models.first_layer import order_of_use
+from ganexplain.models.generator import Generator
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 SHAPES = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, tensors
 from ganexplain.models import priors
-from ganexplain.models.priors import PRIORS
+from ganexplain.models.first_layer import FirstLayer, first_layer_of
 from ganexplain.models.private import private_copy
 
-
-@dataclass(frozen=True)
-class FirstLayer:
-    """The linear map that a latent code meets first.
-
-    Attributes:
-        weight: (outputs, d): what a unit step along each latent axis adds to each output.
-        gain: (outputs,) factor gamma / sqrt(var + eps) of a BatchNorm that directly follows, or None.
-        name: the layer's module path.
-    """
-
-    weight: Tensor
-    gain: Tensor | None
-    name: str
+if TYPE_CHECKING:  # opening knows generators
+    from ganexplain.models.opening import About
+    from ganexplain.models.spec import Spec
 
 
 class Generator(nn.Module):
@@ -38,6 +28,8 @@ class Generator(nn.Module):
         resolution: side of the square images in pixels.
         channels: 1 for grey, 3 for colour.
         num_classes: 0 for an unconditional generator.
+        label: the class of images that `synthesize` draws where no labels are given, see `given`.
+        about: the file that the generator was opened from and what was assumed, or None.
         prior: the distribution of z, a name of `ganexplain.models.priors.PRIORS`.
     """
 
@@ -46,7 +38,76 @@ class Generator(nn.Module):
     resolution: int
     channels: int
     num_classes: int = 0
+    label: int | None = None
+    about: About | None = None
     prior: str = "normal"
+
+    @staticmethod
+    def from_checkpoint(
+        path: str | Path,
+        *,
+        layout: str | None = None,
+        network: str | None = None,
+        spec: Spec | str | Path | None = None,
+    ) -> Generator:
+        """The generator in anybody's file of weights; no code in the file is run.
+
+        Args:
+            path: .pt, .pth, .ckpt, .tar, .safetensors or TorchScript.
+            layout: a name of `ganexplain.models.foreign.LAYOUTS`; None recognises it from names and shapes.
+            network: its name in a file of several networks; None takes the one whose name says generator.
+            spec: what the file does not say (prior, range, class, ...), a `Spec` or a TOML file; what was assumed in
+                its place is in ``about.unknown``.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file is damaged or refused, of no known layout, or holds no generator.
+        """
+        from ganexplain.models.opening import open_generator
+        from ganexplain.models.spec import said
+
+        return open_generator(path, said(spec, layout=layout, network=network))
+
+    def given(self, label: int) -> Generator:
+        """The same conditional generator that draws one class.
+
+        Raises:
+            ValueError: it knows no classes, or fewer.
+        """
+        if not 0 <= label < self.num_classes:
+            known = f"0 to {self.num_classes - 1}" if self.num_classes else "nothing, since this generator knows none"
+            raise ValueError(f"label must be {known}, got {label}")
+        twin = copy.copy(self)
+        twin.__dict__ = {**self.__dict__, "label": label}
+        return twin
+
+    def labels(self, n: int, labels: Tensor | None = None) -> Tensor | None:
+        """(n,) int64 labels to draw: those given, else the generator's own class; None where there are no classes.
+
+        Raises:
+            ValueError: a conditional generator has neither, or an unconditional one was given some.
+        """
+        if self.num_classes == 0:
+            if labels is not None:
+                raise ValueError("labels were given, but this generator knows no classes; leave them out")
+            return None
+        if labels is None and self.label is None:
+            last = self.num_classes - 1
+            raise ValueError(
+                f"this generator draws an image of a class; say which: given(0) to given({last}), or labels=..."
+            )
+        if labels is None:
+            return torch.full((n,), self.label or 0, dtype=torch.int64, device=self.device)
+        if (
+            labels.shape != (n,)
+            or labels.is_floating_point()
+            or not 0 <= int(labels.min()) <= int(labels.max()) < (self.num_classes)
+        ):
+            raise ValueError(
+                f"labels must be ({n},) whole numbers from 0 to {self.num_classes - 1}, got {tuple(labels.shape)} "
+                f"{labels.dtype}"
+            )
+        return labels.long()
 
     def sample(self, n: int, *, seed: int = 0) -> Tensor:
         """(n, z_dim) codes from the prior; a larger n continues a smaller one with the same seed."""
@@ -76,7 +137,8 @@ class Generator(nn.Module):
             ValueError: unknown space, wrong width, or codes that are not finite.
         """
         self._check_codes(codes, space)
-        images: Tensor = self(codes) if labels is None else self(codes, labels)
+        known = self.labels(len(codes), labels)
+        images: Tensor = self(codes) if known is None else self(codes, known)
         return images
 
     def _check_codes(self, codes: Tensor, space: str) -> None:
@@ -106,110 +168,56 @@ class Generator(nn.Module):
         return first_layer_of(self, self.sample(2, seed=0))
 
     @staticmethod
-    def wrap(
-        network: nn.Module,
-        *,
-        z_dim: int,
-        prior: str = "normal",
-        code_shape: tuple[int, ...] | None = None,
-        value_range: tuple[float, float] = (-1.0, 1.0),
-    ) -> Generator:
+    def wrap(network: nn.Module, *, z_dim: int, prior: str = "normal", **draws: Unpack[Draws]) -> Generator:
         """Anybody's generator, on a private, frozen, eval copy.
 
         Args:
-            network: maps codes to images.
+            network: maps codes to images; a conditional one takes labels (N,) int64 as second argument.
             z_dim: length of a code.
             prior: "normal", "uniform" (-1, 1), "sphere" or "truncated", see `ganexplain.models.priors.drawn`.
-            code_shape: shape that the network reads a code in, such as (100, 1, 1) for a DCGAN; None is (z_dim,).
-            value_range: range of the network's images.
+            **draws: ``code_shape``, the shape that the network reads a code in, such as (100, 1, 1) for a DCGAN, by
+                default (z_dim,); ``value_range``, the range of the network's images, by default (-1, 1);
+                ``num_classes`` of a conditional network.
         """
-        return WrappedGenerator(network, z_dim, prior, code_shape or (z_dim,), value_range)
+        for word in draws:
+            if word not in Draws.__annotations__:
+                raise TypeError(f"Generator.wrap has no argument {word!r}; it takes {', '.join(Draws.__annotations__)}")
+        return WrappedGenerator(network, z_dim, prior, draws)
+
+
+class Draws(TypedDict, total=False):
+    """How a network reads codes and draws; see `Generator.wrap`."""
+
+    code_shape: tuple[int, ...] | None
+    value_range: tuple[float, float]
+    num_classes: int
 
 
 class WrappedGenerator(Generator):
     """Somebody else's generator; made by `Generator.wrap`."""
 
-    def __init__(
-        self, network: nn.Module, z_dim: int, prior: str, code_shape: tuple[int, ...], value_range: tuple[float, float]
-    ) -> None:
+    def __init__(self, network: nn.Module, z_dim: int, prior: str, draws: Draws) -> None:
         super().__init__()
         self.network = private_copy(network)
-        self.z_dim, self.prior = z_dim, checks.one_of("prior", prior, PRIORS)
-        self.code_shape, self.value_range = code_shape, value_range
+        self.z_dim, self.prior = z_dim, checks.one_of("prior", prior, priors.PRIORS)
+        self.code_shape, self.value_range = draws.get("code_shape") or (z_dim,), draws.get("value_range", (-1.0, 1.0))
+        self.num_classes = draws.get("num_classes", 0)
+        codes = self.sample(2)
         try:
-            image = self.render(self.sample(2))
+            image = (self if self.num_classes == 0 else self.given(0)).render(codes)
         except RuntimeError as error:
             raise ValueError(
-                f"the generator cannot read codes of the shape (N, {', '.join(map(str, code_shape))}): {error}; say "
-                f"how it reads a code, such as code_shape=({z_dim}, 1, 1)"
+                f"the generator cannot read codes of the shape (N, {', '.join(map(str, self.code_shape))}): {error}; "
+                f"say how it reads a code, such as code_shape=({z_dim}, 1, 1)"
             ) from error
         if image.ndim != 4:
             raise ValueError(f"the generator must return images (N, C, H, W), got {tuple(image.shape)}")
         self.channels, self.resolution = image.shape[1], image.shape[2]
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim)."""
         low, high = self.value_range
-        raw: Tensor = self.network(z.reshape(len(z), *self.code_shape).clone())
+        known: tuple[Any, ...] = () if self.num_classes == 0 else (self.labels(len(z), labels),)
+        raw: Tensor = self.network(z.reshape(len(z), *self.code_shape).clone(), *known)
         scaled = raw if (low, high) == (-1.0, 1.0) else (raw - low) * (2 / (high - low)) - 1
         return scaled.clamp(-1, 1)
-
-
-def first_layer_of(network: Callable[[Tensor], Tensor] | nn.Module, codes: Tensor) -> FirstLayer:
-    """Run ``codes`` and see which leaf module works first, and whether a BatchNorm works right after it."""
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"a torch module is needed to read weights from, got {type(network).__name__}")
-    order, started = order_of_use(network, codes)
-    name, layer = order[started]
-    follower = order[started + 1][1] if started + 1 < len(order) else None
-    return FirstLayer(_matrix(layer, name, codes.shape[1]), _gain(follower, layer), name)
-
-
-def order_of_use(network: nn.Module, codes: Tensor) -> tuple[list[tuple[str, nn.Module]], int]:
-    """Module paths and leaf modules in the order in which they work on ``codes``, and the place of the first weights.
-
-    Raises:
-        ValueError: none has weights.
-    """
-    order: list[tuple[str, nn.Module]] = []
-    hooks = []
-    modes = [(module, module.training) for module in network.modules()]
-    for name, module in network.named_modules():
-        if not list(module.children()):
-            hooks.append(module.register_forward_hook(lambda m, _i, _o, name=name: order.append((name, m))))
-    try:
-        network.eval()  # in train mode a BatchNorm would take these codes into its statistics
-        with torch.no_grad(), tensors.isolated():
-            network(codes)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, training in modes:
-            module.training = training
-    started = next((i for i, (_, m) in enumerate(order) if list(m.parameters(recurse=False))), None)
-    if started is None:
-        raise ValueError("the generator has no module with weights, so there is no first layer to read")
-    return order, started
-
-
-def _matrix(layer: nn.Module, name: str, z_dim: int) -> Tensor:
-    if isinstance(layer, nn.Linear) and layer.in_features == z_dim:
-        return layer.weight.detach()
-    if isinstance(layer, nn.ConvTranspose2d) and layer.in_channels == z_dim and layer.groups == 1:
-        return layer.weight.detach().flatten(1).T  # (d, out, kh, kw): on a 1x1 code every tap is an output of its own
-    if isinstance(layer, nn.Conv2d) and layer.in_channels == z_dim and layer.kernel_size == (1, 1):
-        return layer.weight.detach().flatten(1)
-    raise ValueError(
-        f"the first layer {name!r} is a {type(layer).__name__} that does not read a code of {z_dim} numbers directly; "
-        "override first_layer(space) of the generator"
-    )
-
-
-def _gain(follower: nn.Module | None, layer: nn.Module) -> Tensor | None:
-    if not isinstance(follower, nn.modules.batchnorm._BatchNorm) or follower.running_var is None:
-        return None
-    gamma = torch.ones_like(follower.running_var) if follower.weight is None else follower.weight.detach()
-    gain = gamma / (follower.running_var + follower.eps).sqrt()
-    if isinstance(layer, nn.ConvTranspose2d):
-        return gain.repeat_interleave(layer.kernel_size[0] * layer.kernel_size[1])
-    return gain

@@ -201,6 +201,12 @@ class Spec:
         return store.write_bytes(path, self.toml(comments).encode())
 
 
+def said(spec: Spec | str | Path | None, **own: str | int | None) -> Spec:
+    """A spec or the file of one, under what is said beside it (layout, network, label)."""
+    known = Spec() if spec is None else spec if isinstance(spec, Spec) else Spec.read(spec)
+    return Spec.of({name: value for name, value in own.items() if value is not None}).over(known)
+
+
 SECTIONS = {"critic": CriticSpec, "images": ImageSpec, "generator": GeneratorSpec}
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import GAN, tensors
-from ganexplain.models.generator import FirstLayer, Generator, first_layer_of
+from ganexplain.models.first_layer import FirstLayer, first_layer_of
+from ganexplain.models.generator import Generator
 
 
 def matrix(rows: int, columns: int, *, size: float = 1.0, seed: int = 0) -> Tensor:

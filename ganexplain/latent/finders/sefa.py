@@ -9,7 +9,8 @@ from ganexplain import checks
 from ganexplain.latent.directions import Directions, fingerprint, spread
 from ganexplain.latent.finders import Finder
 from ganexplain.latent.spectrum import Spectrum
-from ganexplain.models.generator import FirstLayer, Generator
+from ganexplain.models.first_layer import FirstLayer
+from ganexplain.models.generator import Generator
 
 __all__ = ["SeFa"]
 

@@ -1,0 +1,190 @@
+"""From a file of weights and what is said about it to a critic or a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.models import checkpoints
+from ganexplain.models.checkpoints import Checkpoint
+from ganexplain.models.critic import Critic
+from ganexplain.models.foreign import Found, recognised
+from ganexplain.models.generator import Generator
+from ganexplain.models.spec import CriticSpec, ImageSpec, Spec
+
+
+@dataclass(frozen=True)
+class About:
+    """Where a model came from, and what was assumed.
+
+    Attributes:
+        path: the file.
+        network: the network's name in it, "" where it has none.
+        layout: name of the layout, or the format of a program ("torchscript", "onnx").
+        lines: the architecture in a few readable lines.
+        unknown: what the file cannot say, and what was assumed in its place.
+        spec: what was said, read and assumed.
+        notes: what a reader must know, one sentence each.
+        reread: opens the same network with another spec.
+    """
+
+    path: Path
+    network: str
+    layout: str
+    lines: tuple[str, ...]
+    unknown: Mapping[str, str]
+    spec: Spec
+    notes: tuple[str, ...] = ()
+    reread: Callable[[Spec], Any] = field(repr=False, compare=False, default=lambda spec: None)
+
+    @property
+    def text(self) -> str:
+        """All of it for a person."""
+        name = f", network {self.network!r}" if self.network else ""
+        assumed = [f"not in the file: {what}: {said}" for what, said in self.unknown.items()]
+        return "\n".join([f"{self.path.name}{name}, layout {self.layout}", *self.lines, *assumed, *self.notes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, without the folder."""
+        return {
+            "file": self.path.name,
+            "network": self.network,
+            "layout": self.layout,
+            "architecture": list(self.lines),
+            "assumed": dict(self.unknown),
+            "spec": self.spec.to_dict(),
+            "notes": list(self.notes),
+        }
+
+
+class Conditioned(nn.Module):
+    """A conditional network at one class: takes images or codes alone."""
+
+    def __init__(self, network: nn.Module, label: int) -> None:
+        super().__init__()
+        self.network, self.label = network, label
+
+    def forward(self, x: Tensor) -> Any:
+        """What the network returns for ``x`` with the class at every row."""
+        return self.network(x, torch.full((len(x),), self.label, dtype=torch.int64, device=x.device))
+
+
+def open_critic(path: str | Path, spec: Spec | None = None) -> Critic:
+    """The discriminator or detector in a file of weights; see `Critic.from_checkpoint`."""
+    spec, checkpoint = spec or Spec(), checkpoints.read(path)
+    if checkpoint.program is not None and spec.layout is None:
+        return _program(checkpoint, checkpoint.program, spec)
+    found, name = _network(checkpoint, spec, "discriminator")
+    label = _label(found.spec.label, found.num_classes, "judges an image given its class")
+    network = found.network if label is None else Conditioned(found.network, label)
+    critic = _critic(network, found.spec)
+    critic.about = _about(checkpoint, name, found, lambda other: open_critic(path, other))
+    return critic
+
+
+def open_generator(path: str | Path, spec: Spec | None = None) -> Generator:
+    """The generator in a file of weights; see `Generator.from_checkpoint`."""
+    spec, checkpoint = spec or Spec(), checkpoints.read(path)
+    if checkpoint.program is not None and spec.layout is None:
+        generator = _generator(checkpoint.program, spec, 0)
+        generator.about = _about_program(checkpoint, spec, lambda other: open_generator(path, other))
+        return generator
+    found, name = _network(checkpoint, spec, "generator")
+    generator = _generator(found.network, found.spec, found.num_classes)
+    generator.about = _about(checkpoint, name, found, lambda other: open_generator(path, other))
+    return generator
+
+
+def open_model(path: str | Path, spec: Spec | None = None) -> Critic | Generator:
+    """The critic in a file of weights, or its generator where it holds nothing else.
+
+    Raises:
+        ValueError: neither can be opened; the message is that of the critic unless the file holds a generator.
+    """
+    spec, checkpoint = spec or Spec(), checkpoints.read(path)
+    if checkpoint.program is None or spec.layout is not None:
+        weights = checkpoint.network(spec.network, None if len(checkpoint.networks) == 1 else "discriminator")
+        if recognised(weights, spec).role == "generator":
+            return open_generator(path, spec)
+    return open_critic(path, spec)
+
+
+def _network(checkpoint: Checkpoint, spec: Spec, role: str) -> tuple[Found, str]:
+    weights = checkpoint.network(spec.network, role)
+    found = recognised(weights, spec)
+    if found.role != role:
+        other = "generator" if role == "discriminator" else "critic"
+        why = "judges nothing" if role == "discriminator" else "makes no images"
+        said = f"the network {weights.name!r} of {checkpoint.path}" if weights.name else str(checkpoint.path)
+        raise ValueError(f"{said} is a {other} (layout {found.layout}), which {why}; name the file of the {role}")
+    return found, weights.name
+
+
+def _label(label: int | None, num_classes: int, does: str) -> int | None:
+    if num_classes == 0:
+        if label is not None:
+            raise ValueError(f"label={label} was given, but this network knows no classes; leave it out")
+        return None
+    if label is None:
+        raise ValueError(f"this network {does}; say which: label=0 to {num_classes - 1} (--label)")
+    if label >= num_classes:
+        raise ValueError(f"label must be 0 to {num_classes - 1}, got {label}")
+    return label
+
+
+def _critic(network: nn.Module, spec: Spec) -> Critic:
+    said = {name: value for name, value in vars(spec.critic).items() if value is not None}
+    return Critic(network, preprocess=spec.images.preprocess(), **said)
+
+
+def _generator(network: nn.Module, spec: Spec, num_classes: int) -> Generator:
+    if isinstance(network, Generator):
+        generator: Generator = network.eval().requires_grad_(False)
+    elif spec.generator.z_dim is None:
+        raise ValueError("the length of a code cannot be read from this file; say it: z_dim = 100 under [generator]")
+    else:
+        known = spec.generator
+        low, high = known.range or (-1.0, 1.0)
+        generator = Generator.wrap(
+            network,
+            z_dim=spec.generator.z_dim,
+            prior=known.prior or "normal",
+            value_range=(low, high),
+            num_classes=num_classes,
+        )
+    _label(spec.label, num_classes or generator.num_classes, "draws an image of a class")
+    return generator if generator.num_classes == 0 or spec.label is None else generator.given(spec.label)
+
+
+def _program(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Critic:
+    """A program tells nothing of its meaning; its declared input may tell the size."""
+    shape = checkpoint.facts.get("input_shape")
+    images = ImageSpec()
+    if isinstance(shape, (list, tuple)) and len(shape) == 4:
+        channels, height, width = (n if isinstance(n, int) and n > 0 else None for n in shape[1:])
+        size = (height, width) if height and width else None
+        images = ImageSpec(size=size, channels=channels if channels in (1, 3) else None)
+    spec = spec.over(Spec(critic=CriticSpec(output="logit"), images=images))
+    critic = _critic(program, spec)
+    critic.differentiable = checkpoint.differentiable
+    critic.about = _about_program(checkpoint, spec, lambda other: open_critic(checkpoint.path, other))
+    return critic
+
+
+def _about_program(checkpoint: Checkpoint, spec: Spec, reread: Callable[[Spec], Any]) -> About:
+    unknown = {"output": "a logit, high for real, of images in [-1, 1] is assumed; say [critic] and [images] in a spec"}
+    lines: tuple[str, ...] = (f"a program of the format {checkpoint.format}, run as it is",)
+    if not checkpoint.differentiable:
+        lines += (
+            "it lets no gradient through: methods that need calls alone (kernel_shap, lime, occlusion, ...) remain",
+        )
+    return About(checkpoint.path, "", checkpoint.format, lines, unknown, spec, checkpoint.notes, reread)
+
+
+def _about(checkpoint: Checkpoint, name: str, found: Found, reread: Callable[[Spec], Any]) -> About:
+    return About(checkpoint.path, name, found.layout, found.lines, found.unknown, found.spec, checkpoint.notes, reread)
