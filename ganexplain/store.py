@@ -67,6 +67,17 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     return write_bytes(path, tensor_bytes(tensors, metadata))
 
 
+def is_own(path: str | Path) -> bool:
+    """Whether a file is a safetensors file of this project; damaged and other people's files are not."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return "ganexplain" in (file.metadata() or {})
+    except SafetensorError:
+        return False
+
+
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote; no code in the file is ever run.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ganexplain.latent.finders import Finder
     from ganexplain.models.critic import Critic
     from ganexplain.models.generator import Generator
+    from ganexplain.models.spec import Spec
 
 ROWS = 4
 DEFAULT = "sefa"
@@ -44,6 +46,10 @@ def run(
     amount: float = typer.Option(3.0, help="Largest edit, in standard deviations of the codes."),
     critic: str = typer.Option("", help="Whose logit is measured: judge or discriminator of a GAN, or another model."),
     n_codes: int = typer.Option(128, "--codes", help="Codes that the effect on the logit is averaged over."),
+    layout: LayoutOption = "",
+    network: NetworkOption = "",
+    label: LabelOption = None,
+    spec: SpecOption = None,
     seed: int = typer.Option(0, help="Decides the codes and the random directions."),
     out: Path = typer.Option(Path("out/directions"), help="Folder for pictures, numbers and the page."),  # noqa: B008
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace older directions in --out."),
@@ -54,10 +60,12 @@ def run(
     from ganexplain import folders
     from ganexplain.cli import _directions as made
     from ganexplain.cli._console import emit, note, progress
+    from ganexplain.cli._opening import spec_of
 
     given = (*settings, *([f"normalize={normalize}"] if normalize else []))
     wanted = Wanted(_names(method, compare), space, n, given, tuple(attribute), selective)
-    shown = Shown(model, critic, amount, n_codes, seed, bool(compare))
+    said = spec_of(layout, network, label, spec)
+    shown = Shown(model, said, critic, amount, n_codes, seed, bool(compare))
     folder = folders.check(out, made.kind(), overwrite=overwrite)
     with progress("directions", quiet=quiet) as advance:
         document, files = _made(wanted, shown, advance)
@@ -71,9 +79,10 @@ def run(
 
 @dataclass(frozen=True)
 class Shown:
-    """Of what model, who judges it, and how the directions are shown."""
+    """Of what model, read how, who judges it, and how the directions are shown."""
 
     model: str
+    said: Spec | None
     critic: str
     amount: float
     n_codes: int
@@ -92,7 +101,7 @@ def _made(wanted: Wanted, shown: Shown, advance: Advance) -> tuple[dict[str, Any
     """The document and all files by name."""
     from ganexplain.cli import _directions as made
 
-    generator, judge, who = _subject(shown.model, shown.critic)
+    generator, judge, who = _subject(shown.model, shown.said, shown.critic)
     finders = {name: wanted.finder(name, judge) for name in wanted.names}
     codes = generator.encode(generator.sample(ROWS + shown.n_codes, seed=shown.seed), wanted.space)
     sets = {}
@@ -194,12 +203,12 @@ def _names(method: str, compare: str) -> list[str]:
     return list(dict.fromkeys(stems))
 
 
-def _subject(model: str, critic: str) -> tuple[Generator, Critic | None, str]:
+def _subject(model: str, said: Spec | None, critic: str) -> tuple[Generator, Critic | None, str]:
     """The generator, who judges it, and that critic's name."""
     from ganexplain.models.gan import GAN
     from ganexplain.models.resolve import critic_of, generator_of, resolve
 
-    found = resolve(model)
+    found = resolve(model, said, "generator")
     generator = generator_of(found)
     if isinstance(found, GAN) and critic in ("", *found.critics):
         name = critic or found.critics[0]
@@ -231,7 +240,9 @@ def _compared(
 
 
 def _about(generator: Generator, model: str) -> dict[str, Any]:
+    from ganexplain.models import priors
+
     size = f"{generator.channels} x {generator.resolution} x {generator.resolution}"
-    prior = "normal" if generator.prior == "normal" else "uniform in [-1, 1]"
+    prior = priors.WORDS[generator.prior]
     # the name only: a folder of one machine has no place in a file that is the same everywhere
     return {"name": Path(model).name, "summary": f"Images of {size}, codes of {generator.z_dim} numbers, {prior}."}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganexplain.cli import _console
+from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ def run(
     limit: int = typer.Option(200, min=1, help="Most images of a kind, spread evenly over the sorted names."),
     tiles: str | None = typer.Option(None, metavar="SIZE,PADDING", help="Cut sheets of samples, such as 28,2."),
     which: str = typer.Option("judge", "--critic", help="Which critic of a GAN: judge or discriminator."),
+    layout: LayoutOption = "",
+    network: NetworkOption = "",
+    label: LabelOption = None,
+    spec: SpecOption = None,
     batch_size: int = typer.Option(64, min=1, help="Most images in one forward pass."),
     seed: int = typer.Option(0, help="Seed of samples and noise."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress bar."),
@@ -34,11 +39,12 @@ def run(
 ) -> None:
     """Examine a critic before it is explained. Exit code 0: no failure, 1: a failure was found, 2: bad input."""
     from ganexplain import tensors
+    from ganexplain.cli._opening import spec_of
     from ganexplain.evaluation.doctor import examine
     from ganexplain.models.gan import GAN
     from ganexplain.models.resolve import critic_of, resolve
 
-    found = resolve(model)
+    found = resolve(model, spec_of(layout, network, label, spec), "discriminator")
     if isinstance(found, GAN) and which not in found.critics:
         which = found.critics[0] if which == "judge" else which  # a GAN that has no judge yet
     critic = critic_of(found, which)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ganexplain.models.critic import Critic
     from ganexplain.models.preprocess import Preprocess
     from ganexplain.models.resolve import Model
+    from ganexplain.models.spec import Spec
 
 OWN = ("critic", "domain", "baseline", "batch_size", "max_evaluations")  # arguments that have options of their own
 LONGEST = 512  # pixels of the longer side of an image whose judge declares no size
@@ -40,6 +42,10 @@ def run(
     side: str = typer.Option("", help="Explain what speaks for fake or for real; default: the verdict."),
     reals: Path = typer.Option(None, help="Folder of real images that the judge is to know."),  # noqa: B008
     critic: str = typer.Option("judge", help="Which critic of a GAN: judge or discriminator."),
+    layout: LayoutOption = "",
+    network: NetworkOption = "",
+    label: LabelOption = None,
+    spec: SpecOption = None,
     seed: int = typer.Option(0, help="Of everything that is drawn."),
     max_evaluations: int = typer.Option(0, help="Per sampled method and image; 0 takes each method's default."),
     batch_size: int = typer.Option(64, help="The largest batch that the model sees."),
@@ -49,6 +55,7 @@ def run(
 ) -> None:
     """Explain why images were judged fake or real: verdict, regions, maps, and whether all that can be trusted."""
     from ganexplain import folders
+    from ganexplain.cli import _opening
     from ganexplain.cli._explaining import Job, Made, Talk, check, finish
     from ganexplain.report import files
 
@@ -56,12 +63,14 @@ def run(
     plan = dataclasses.replace(plan, settings=_settings(plan.methods, settings))
     folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
-    judge, others, found = _judge(model, critic, reals, seed)
+    said = _opening.spec_of(layout, network, label, spec)
+    judge, others, found = _judge(model, said, critic, reals, seed)
     subjects = read(judge, images)
     explainers = _explainers(judge, plan, others, subjects, segments)
     jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]
     check(jobs)
-    told = {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
+    told = _opening.words(layout, network, label, spec)
+    told |= {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
     told |= {"--n-segments": n_segments, "--critic": critic if critic != "judge" else "", "--seed": seed}
     told["--max-evaluations"] = max_evaluations
     made = Made(_name(model, found), _command(model, images, {"--method": method, "--set": settings}, told))
@@ -164,7 +173,9 @@ def _check_side(side: str) -> None:
         checks.side(side)
 
 
-def _judge(model: str, which: str, reals: Path | None, seed: int) -> tuple[Critic, Tensor | None, Model]:
+def _judge(
+    model: str, said: Spec | None, which: str, reals: Path | None, seed: int
+) -> tuple[Critic, Tensor | None, Model]:
     """The critic, images to compare maps with, and the model itself."""
     import torch
 
@@ -172,7 +183,7 @@ def _judge(model: str, which: str, reals: Path | None, seed: int) -> tuple[Criti
     from ganexplain.models.gan import GAN
     from ganexplain.models.resolve import critic_of, resolve
 
-    found = resolve(model)
+    found = resolve(model, said, "discriminator")
     critic = critic_of(found, which)
     if reals is not None:
         critic = critic.with_reference(

@@ -11,6 +11,12 @@ from ganexplain import checks, tensors
 
 CUT = 2.0  # standard deviations at which the truncated normal of BigGAN is cut
 PRIORS = ("normal", "uniform", "sphere", "truncated")
+WORDS = {
+    "normal": "normal",
+    "uniform": "uniform in [-1, 1]",
+    "sphere": "on a sphere",
+    "truncated": f"normal without values beyond {CUT:g}",
+}
 EDGES = {"uniform": 1.0, "truncated": CUT}  # beyond which a coordinate never lies
 
 

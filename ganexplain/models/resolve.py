@@ -16,26 +16,31 @@ if TYPE_CHECKING:  # the command line reads HELP from here and must not wait for
     from ganexplain.models.critic import Critic
     from ganexplain.models.gan import GAN
     from ganexplain.models.generator import Generator
+    from ganexplain.models.spec import Spec
 
     Model = GAN | Generator | Critic
 
 HELP = (
-    "bundled:NAME, a saved GAN (.safetensors), or a factory that returns a Critic, Generator or GAN: file.py:factory "
-    "or package.module:factory. A factory is code and is run: name only files that you trust."
+    "bundled:NAME, a saved GAN, anybody's file of weights (.pt, .pth, .ckpt, .safetensors, TorchScript, .onnx), or a "
+    "factory that returns a Critic, Generator or GAN: file.py:factory or package.module:factory. A factory is code and "
+    "is run: name only files that you trust. A file of weights runs nothing."
 )
-FORMS = "bundled:fashion, runs/gan.safetensors, file.py:factory or package.module:factory"
-PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".tar", ".bin", ".pickle")
+FORMS = "bundled:fashion, runs/gan.safetensors, netD.pth, file.py:factory or package.module:factory"
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".tar", ".bin", ".pkl", ".pickle", ".onnx", ".ts")
 
 
-def resolve(model: str) -> Model:
+def resolve(model: str, spec: Spec | None = None, role: str | None = None) -> Model:
     """The model that ``model`` names.
 
-    Running a factory is running somebody's code with your rights: name only files that you trust. Saved GANs are plain
-    numbers, and nothing in them is run.
+    Running a factory is running somebody's code with your rights: name only files that you trust. Saved GANs and files
+    of weights are plain numbers, and nothing in them is run.
 
     Args:
-        model: "bundled:fashion"; the path of a file of `GAN.save`; "file.py:factory" or "package.module:factory", where
-            the factory takes no arguments and returns a `Critic`, `Generator` or `GAN`.
+        model: "bundled:fashion"; the path of a file of `GAN.save` or of anybody's weights; "file.py:factory" or
+            "package.module:factory", where the factory takes no arguments and returns a `Critic`, `Generator` or `GAN`.
+        spec: what a file of weights does not say.
+        role: "discriminator" or "generator", which to take from a file of weights that holds both; None takes the
+            discriminator where there is one.
 
     Raises:
         FileNotFoundError: there is no such file or module.
@@ -47,7 +52,12 @@ def resolve(model: str) -> Model:
     model = model.strip()
     head, colon, name = model.rpartition(":")
     if not colon or Path(model).exists():
-        return _saved(Path(model), model)
+        return _of_file(Path(model), model, spec, role)
+    if spec is not None:
+        raise ValueError(
+            f"--layout, --network, --label and --spec say what a file of weights does not, and {model!r} is no file; "
+            "leave them out"
+        )
     if head == "bundled":
         return bundled(name)
     if head.endswith(".py"):
@@ -59,8 +69,8 @@ def resolve(model: str) -> Model:
     raise ValueError(f"unknown model {model!r} (a model is {FORMS})")
 
 
-def critic_of(model: str | Model, which: str = "judge") -> Critic:
-    """The critic of a model; of a GAN its ``which`` ("judge" or "discriminator").
+def critic_of(model: str | Model, which: str = "judge", spec: Spec | None = None) -> Critic:
+    """The critic of a model; of a GAN its ``which`` ("judge" or "discriminator"); see `resolve` for ``spec``.
 
     Raises:
         ValueError: the model is a generator, which judges nothing, or has no such critic.
@@ -68,7 +78,7 @@ def critic_of(model: str | Model, which: str = "judge") -> Critic:
     from ganexplain.models.critic import Critic
     from ganexplain.models.gan import GAN
 
-    found = resolve(model) if isinstance(model, str) else model
+    found = resolve(model, spec, "discriminator") if isinstance(model, str) else model
     if isinstance(found, GAN):
         return found.critic(which)
     if isinstance(found, Critic):
@@ -76,8 +86,8 @@ def critic_of(model: str | Model, which: str = "judge") -> Critic:
     raise ValueError("this model is a Generator, which judges nothing; name a factory that returns a Critic, or a GAN")
 
 
-def generator_of(model: str | Model) -> Generator:
-    """The generator of a model.
+def generator_of(model: str | Model, spec: Spec | None = None) -> Generator:
+    """The generator of a model; see `resolve` for ``spec``.
 
     Raises:
         ValueError: the model is a critic, which makes no images.
@@ -85,7 +95,7 @@ def generator_of(model: str | Model) -> Generator:
     from ganexplain.models.gan import GAN
     from ganexplain.models.generator import Generator
 
-    found = resolve(model) if isinstance(model, str) else model
+    found = resolve(model, spec, "generator") if isinstance(model, str) else model
     if isinstance(found, GAN):
         return found.generator
     if isinstance(found, Generator):
@@ -104,24 +114,37 @@ def _importing_from(folder: Path) -> Iterator[None]:
         sys.path[:] = before
 
 
-def _saved(path: Path, model: str) -> GAN:
-    from ganexplain.models.gan import GAN
-
-    if path.suffix in PICKLES:
-        raise ValueError(
-            f"{path} holds weights without their architecture; write a Python file with a factory of a few lines that "
-            "builds the network, loads them and returns a Critic or Generator; name it file.py:factory (see examples/)"
-        )
+def _of_file(path: Path, model: str, spec: Spec | None, role: str | None) -> Model:
     if path.suffix == ".py":
         raise ValueError(f"{path} needs the name of a factory in it: {path}:factory")
     if path.is_dir():
-        inside = sorted(path.glob("*.safetensors"))
+        inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
         hint = f"; did you mean {inside[0]}?" if inside else ""
-        raise ValueError(f"{path} is a folder, expected a saved GAN{hint}")
-    if path.suffix == ".safetensors" or path.is_file():
+        raise ValueError(f"{path} is a folder, expected a file of weights{hint}")
+    if not path.is_file() and path.suffix not in SUFFIXES:
+        known = f"; did you mean 'bundled:{model}'?" if model in _bundled() else ""
+        raise ValueError(f"unknown model {model!r}{known} (a model is {FORMS})")
+    if _is_saved_gan(path):
+        from ganexplain.models.gan import GAN
+
+        if spec is not None:
+            raise ValueError(f"{path} is a GAN saved by ganexplain and says all of itself; leave out layout and spec")
         return GAN.load(path)
-    known = f"; did you mean 'bundled:{model}'?" if model.isidentifier() else ""
-    raise ValueError(f"unknown model {model!r}{known} (a model is {FORMS})")
+    from ganexplain.models.opening import open_critic, open_generator, open_model
+
+    opened = {None: open_model, "discriminator": open_critic, "generator": open_generator}[role]
+    return opened(path, spec)
+
+
+def _bundled() -> list[str]:
+    return [p.stem for p in (Path(__file__).parent / "bundled").glob("*.safetensors")]
+
+
+def _is_saved_gan(path: Path) -> bool:
+    """Whether the file has the metadata of this project's own safetensors files."""
+    from ganexplain.store import is_own
+
+    return path.is_file() and path.suffix == ".safetensors" and is_own(path)
 
 
 def _module_of_file(path: Path) -> ModuleType:

@@ -131,8 +131,8 @@ def test_a_bundled_gan(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("netD.pth", ValueError, "without their architecture; .*file.py:factory"),
-        ("netG.pkl", ValueError, "without their architecture"),
+        ("netD.pth", FileNotFoundError, "no file netD.pth"),
+        ("netG.pkl", FileNotFoundError, "no file netG.pkl"),
         ("none.safetensors", FileNotFoundError, "no file none.safetensors"),
         ("none.py:critic", FileNotFoundError, "no file none.py"),
         ("none.py", ValueError, "none.py:factory"),
