@@ -39,9 +39,10 @@ def methods() -> str:
     """One table for every kind of part, from the registries."""
     from ganexplain.attribution import listing as attribution
     from ganexplain.latent import listing as latent
+    from ganexplain.models.foreign import listing as layouts
 
     tables = []
-    for kind, parts in {**attribution(), **latent()}.items():
+    for kind, parts in {**attribution(), **latent(), **layouts()}.items():
         rows = [[f"`{name}`", row["summary"], ", ".join(map(str, row["facts"]))] for name, row in parts.items()]
         kept = 3 if any(row[2] for row in rows) else 2
         tables.append(table([kind, "what it says", "facts"][:kept], [row[:kept] for row in rows]))

@@ -1,4 +1,4 @@
-"""``ganexplain methods``: the attribution methods, domains, baselines and finders that there are."""
+"""``ganexplain methods``: the attribution methods, domains, baselines, finders and layouts that there are."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import typer
 
 
 def run(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """List the attribution methods, domains, baselines and direction finders with what each needs and promises."""
+    """List attribution methods, domains, baselines, direction finders and layouts, with what each needs and promises."""
     from ganexplain.attribution import listing as attribution
     from ganexplain.cli._console import emit
     from ganexplain.latent import listing as latent
+    from ganexplain.models.foreign import listing as layouts
 
-    parts = {**attribution(), **latent()}
+    parts = {**attribution(), **latent(), **layouts()}
     if as_json:
         emit(parts)
         return

@@ -116,7 +116,7 @@ def recognised(weights: Weights, spec: Spec, role: str | None = None) -> Found:
 
 WAY_OUT = (
     "; build the network in a Python file with a factory of a few lines and name it file.py:factory "
-    "(see 'Your own model' in the README), or run `ganexplain layouts`"
+    "(see 'Your own model' in the README); `ganexplain methods` lists the layouts"
 )
 
 
