@@ -36,6 +36,11 @@ class Weights:
     tensors: Mapping[str, Tensor]
     modules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def role(self) -> str | None:
+        """What its own name, or the first part that the names of its tensors share, says it is for."""
+        return role_of(self.name) or role_of(".".join(common(self.tensors)[:1]))
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -98,7 +103,7 @@ class Checkpoint:
 
     def _of_role(self, role: str) -> tuple[Weights, ...]:
         checks.one_of("role", role, ROLES)
-        roles = {w.name: role_of(w.name) for w in self.networks}
+        roles = {w.name: w.role for w in self.networks}
         fitting = tuple(w for w in self.networks if roles[w.name] == role)
         averaged = tuple(w for w in fitting if set(words(w.name)) & EMA)
         if role == "generator" and len(averaged) == 1:
@@ -106,7 +111,7 @@ class Checkpoint:
         fitting = fitting or tuple(w for w in self.networks if roles[w.name] is None)
         if not fitting:
             raise ValueError(
-                f"{self.path} holds no {role}: its networks are {_listed(self.names)}; "
+                f"{self.path} holds no {role} by name: it holds {_listed(self.names)}; "
                 "choose one by its name if that name misleads"
             )
         return fitting
@@ -132,6 +137,17 @@ def role_of(name: str) -> str | None:
         if len(found) == 1:
             return found[0]
     return "generator" if {"ema"} & set(words(name)) else None
+
+
+def common(tensors: Mapping[str, object]) -> list[str]:
+    """The leading parts that all names share, numbers and the last part excluded."""
+    shared: list[str] = []
+    parts = [key.split(".")[:-1] for key in tensors]
+    for column in zip(*parts, strict=False):
+        if len(set(column)) > 1 or column[0].isdigit():
+            break
+        shared.append(column[0])
+    return shared
 
 
 def _says(part: str, meant: set[str]) -> bool:

@@ -1,0 +1,211 @@
+"""ONNX files through onnxruntime: what the file asks for is read from its bytes first, then it is run on CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganexplain import checks
+from ganexplain.models.checkpoints.checkpoint import Checkpoint
+from ganexplain.models.checkpoints.naming import UnreadableError
+from ganexplain.models.checkpoints.protobuf import fields, text
+from ganexplain.store import MAX_FILE_BYTES
+
+DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc"}
+NUMBERS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+INSTALL = "pip install 'ganexplain[onnx]'"
+WAY_OUT = (
+    "use a method that asks for outputs alone (KernelSHAP, LIME, RISE, occlusion), or the network's PyTorch or "
+    "TorchScript file"
+)
+
+
+class OnnxNetwork(nn.Module):
+    """A network that onnxruntime runs on CPU; it has no parameters, and no gradients flow through it.
+
+    Args:
+        session: an ``onnxruntime.InferenceSession`` with one input of numbers.
+        picked: the names of the outputs to return; all of them by default.
+
+    Raises:
+        ValueError: it has no single input of floating numbers, or no such output.
+    """
+
+    def __init__(self, session: Any, picked: tuple[str, ...] | None = None) -> None:
+        super().__init__()
+        self.session = session
+        inputs = session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type not in NUMBERS:
+            listed = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
+            raise UnreadableError(
+                f"is a network of the inputs {listed or 'none'}, expected one of floating numbers; export it with the "
+                "others fixed inside"
+            )
+        self.input = inputs[0]
+        self.shape = tuple(n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape)
+        self.outputs = tuple(o.name for o in session.get_outputs() if o.type in NUMBERS)
+        self.picked = self.outputs if picked is None else picked
+        if not self.picked or not set(self.picked) <= set(self.outputs):
+            raise UnreadableError(f"has the outputs {list(self.outputs)} of floating numbers, got {list(self.picked)}")
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The output of the network for a batch ``x``, a tuple where there are several; float32 on the device of ``x``.
+
+        Raises:
+            ValueError: gradients are asked for, or the network reads inputs of another shape.
+        """
+        if x.requires_grad and torch.is_grad_enabled():
+            raise ValueError(f"no gradients flow through an ONNX network; {WAY_OUT}")
+        if len(self.shape) != x.ndim or any(
+            n not in (None, m) for n, m in zip(self.shape[1:], x.shape[1:], strict=True)
+        ):
+            raise ValueError(
+                f"the ONNX network reads inputs {_shown(self.shape)}, got {tuple(x.shape)}; declare size and channels "
+                "of its images (Preprocess, or [images] of a spec)"
+            )
+        size = self.shape[0] or max(len(x), 1)
+        pieces = [self._run(x[i : i + size], size) for i in range(0, len(x), size)]
+        columns = [torch.cat(column).to(x.device) for column in zip(*pieces, strict=True)]
+        return columns[0] if len(columns) == 1 else tuple(columns)
+
+    def only(self, *names: str) -> OnnxNetwork:
+        """The same network that returns the outputs of these names.
+
+        Raises:
+            ValueError: it has no such output.
+        """
+        for name in names:
+            checks.one_of("output", name, self.outputs)
+        return OnnxNetwork(self.session, names)
+
+    def _run(self, x: Tensor, size: int) -> list[Tensor]:
+        """One run; a piece shorter than a fixed batch is filled up by its last row."""
+        n = len(x)
+        if self.shape[0] and n < size:
+            x = torch.cat([x, x[-1:].expand(size - n, *x.shape[1:])])
+        array = x.detach().cpu().numpy().astype(NUMBERS[self.input.type], copy=False)
+        found = self.session.run(list(self.picked), {self.input.name: np.ascontiguousarray(array)})
+        return [torch.from_numpy(np.array(value, dtype=np.float32))[:n] for value in found]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OnnxNetwork:
+        return OnnxNetwork(self.session, self.picked).train(self.training)  # a session is never changed by a run
+
+
+def opened(path: Path, data: memoryview) -> Checkpoint:
+    """The network in an ONNX file, through onnxruntime.
+
+    Raises:
+        UnreadableError: it asks for operations of other libraries or for files elsewhere, or onnxruntime refuses it
+            or is not installed.
+    """
+    _self_contained(path, data)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UnreadableError(f"is an ONNX file, which onnxruntime runs; install it: {INSTALL}") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = torch.get_num_threads()
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["ConstantFolding"],  # a file could ask for terabytes of constants
+        )
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise UnreadableError(
+            f"is an ONNX file that onnxruntime {onnxruntime.__version__} cannot run ({said})"
+        ) from error
+    network = OnnxNetwork(session)
+    facts = {f"inputs.{i.name}": tuple(i.shape) for i in session.get_inputs()}
+    facts |= {f"outputs.{o.name}": tuple(o.shape) for o in session.get_outputs()}
+    notes = [f"no gradients flow through ONNX; {WAY_OUT}"]
+    if network.shape[0] is not None:
+        notes.append(f"its batch is fixed to {network.shape[0]}, so inputs are run {network.shape[0]} at a time")
+    if len(network.outputs) > 1:
+        notes.append(f"it has several outputs, {', '.join(network.outputs)}; say which one judges")
+    return Checkpoint(path, "onnx", (), network.eval(), False, facts, tuple(notes))
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+
+
+def _self_contained(path: Path, data: memoryview) -> None:
+    """Refuse operations of other libraries, and numbers kept in files outside the model's folder."""
+    asked: set[str] = set()
+    own: set[str] = set()
+    graphs: list[memoryview] = []
+    for number, value in fields(data):
+        if number == 8:  # opset_import
+            asked.update(text(v) for n, v in fields(value) if n == 1)
+        elif number == 7:
+            graphs.append(value)
+        elif number == 25:  # a function written in the file itself
+            own.update(text(v) for n, v in fields(value) if n == 10)
+            graphs.append(value)
+    if not graphs:
+        raise UnreadableError("is no ONNX file that holds a network, or a cut one; download or copy it again")
+    while graphs:
+        graphs.extend(_inside(path, graphs.pop(), asked))
+    strange = asked - own - DOMAINS
+    if strange:
+        raise UnreadableError(
+            f"needs operations of {', '.join(sorted(strange))}, which would load other libraries; export it with "
+            "standard operations"
+        )
+
+
+def _inside(path: Path, graph: memoryview, asked: set[str]) -> list[memoryview]:
+    """Graphs inside a graph or function; notes the domains of its nodes and checks its tensors."""
+    nested: list[memoryview] = []
+    for number, value in fields(graph):
+        if number == 5 and isinstance(value, memoryview):
+            _local(path, value)
+        if number not in (1, 7) or not isinstance(value, memoryview):
+            continue
+        for n, v in fields(value):
+            if n == 7:
+                asked.add(text(v))
+            elif n == 5 and isinstance(v, memoryview):
+                nested.extend(_of_attribute(path, v))
+    return nested
+
+
+def _of_attribute(path: Path, attribute: memoryview) -> list[memoryview]:
+    nested: list[memoryview] = []
+    for number, value in fields(attribute):
+        if number in (5, 10) and isinstance(value, memoryview):
+            _local(path, value)
+        elif number in (6, 11) and isinstance(value, memoryview):
+            nested.append(value)
+    return nested
+
+
+def _local(path: Path, tensor: memoryview) -> None:
+    """Refuse a tensor whose numbers lie in a file outside the model's folder."""
+    for number, value in fields(tensor):
+        if number != 13:
+            continue
+        entry = dict(fields(value))
+        if text(entry.get(1, b"")) != "location":
+            continue
+        place = text(entry.get(2, b""))
+        beside = path.parent / place
+        folders = {path.parent.resolve(), path.resolve().parent}
+        if (
+            Path(place).is_absolute()
+            or ".." in Path(place).parts
+            or beside.resolve().parent not in folders | {f / Path(place).parent for f in folders}
+        ):
+            raise UnreadableError(f"keeps its numbers in {place[:200]!r}, outside its own folder; do not trust it")
+        if beside.is_file() and beside.stat().st_size > MAX_FILE_BYTES:
+            raise UnreadableError(f"keeps its numbers in {place[:200]!r} of more than {MAX_FILE_BYTES} bytes")
+        if not beside.is_file():
+            raise UnreadableError(f"keeps its numbers in {place[:200]!r}, which is missing; put that file beside it")
