@@ -1,0 +1,64 @@
+"""Convolutional GANs: chains of convolutions such as DCGAN, SNGAN and WGAN critics, from names with gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ganexplain.models.checkpoints import Weights
+from ganexplain.models.foreign import _found
+from ganexplain.models.foreign._layout import Found, Layout
+from ganexplain.models.foreign._parts import Part, parts_of
+from ganexplain.models.foreign._stack import OPTIONS, Stack, read_stack
+from ganexplain.models.spec import Spec
+
+__all__ = ["DCGAN"]
+
+CHANNELS = (1, 3)
+FEW = 16  # numbers that a discriminator may return
+TYPICAL, POSSIBLE, PATCHY = 0.7, 0.4, 0.3
+
+
+class DCGAN(Layout):
+    """Chains of convolutions: DCGAN of any size, with BatchNorm, other norms or none; SNGAN; WGAN critics."""
+
+    name: ClassVar[str] = "dcgan"
+    options: ClassVar[Mapping[str, Any]] = OPTIONS
+
+    def read(self, weights: Weights, spec: Spec) -> Found | None:
+        """See `Layout.read`."""
+        parts = parts_of(weights)
+        if parts is None or not any(part.kind == "conv" for part in parts) or _labelled(parts):
+            return None
+        settings = self.settings(spec)
+        settings["size"] = _found.option_size(spec, settings)
+        for role in _found.roles(weights):
+            stack = read_stack(parts, role, settings, facts=weights.modules)
+            if stack is None or not _plausible(stack, spec):
+                continue
+            if role == "generator":
+                return _found.found_generator(stack, self.name, spec, score=_score(stack))
+            critic = _found.is_critic(weights) or any(part.kind == "norm" and not part.statistics for part in parts)
+            return _found.found_discriminator(stack, self.name, spec, wasserstein=critic, score=_score(stack))
+        return None
+
+
+def _labelled(parts: tuple[Part, ...]) -> bool:
+    """Whether a part embeds labels."""
+    return any("emb" in part.name.lower() or "label" in part.name.lower() for part in parts)
+
+
+def _plausible(stack: Stack, spec: Spec) -> bool:
+    images = (spec.images.channels,) if spec.images.channels is not None else CHANNELS
+    if stack.role == "generator":
+        return stack.size_out is not None and stack.out in images
+    small = stack.out == 1 if stack.size_out is not None else stack.out <= FEW
+    return stack.size_in is not None and stack.into in images and small
+
+
+def _score(stack: Stack) -> float:
+    cost = stack.path.cost if stack.path is not None else 0.0
+    biases = [block.layer.bias is not None for block in stack.blocks]
+    if stack.role == "discriminator" and stack.size_out is not None and biases[0] and biases[-1] and not all(biases):
+        return PATCHY  # pix2pix: biases at the ends alone
+    return TYPICAL if cost < 3 else POSSIBLE
