@@ -6,7 +6,7 @@ import typer
 
 
 def run(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """List attribution methods, domains, baselines, direction finders and layouts, with what each needs and promises."""
+    """List attribution methods, domains, baselines, direction finders and layouts with what each needs and says."""
     from ganexplain.attribution import listing as attribution
     from ganexplain.cli._console import emit
     from ganexplain.latent import listing as latent

@@ -77,8 +77,11 @@ class Generator(nn.Module):
         if not 0 <= label < self.num_classes:
             known = f"0 to {self.num_classes - 1}" if self.num_classes else "nothing, since this generator knows none"
             raise ValueError(f"label must be {known}, got {label}")
+        return self._variant(label=label)
+
+    def _variant(self, **changes: Any) -> Generator:
         twin = copy.copy(self)
-        twin.__dict__ = {**self.__dict__, "label": label}
+        twin.__dict__ = {**self.__dict__, **changes}
         return twin
 
     def labels(self, n: int, labels: Tensor | None = None) -> Tensor | None:
@@ -217,7 +220,12 @@ class WrappedGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim)."""
         low, high = self.value_range
-        known: tuple[Any, ...] = () if self.num_classes == 0 else (self.labels(len(z), labels),)
-        raw: Tensor = self.network(z.reshape(len(z), *self.code_shape).clone(), *known)
+        raw = self.raw(z, labels)
         scaled = raw if (low, high) == (-1.0, 1.0) else (raw - low) * (2 / (high - low)) - 1
         return scaled.clamp(-1, 1)
+
+    def raw(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What the network itself returns for codes (N, z_dim)."""
+        known: tuple[Any, ...] = () if self.num_classes == 0 else (self.labels(len(z), labels),)
+        made: Tensor = self.network(z.reshape(len(z), *self.code_shape).clone(), *known)
+        return made

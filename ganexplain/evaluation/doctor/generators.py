@@ -1,0 +1,315 @@
+"""Does a generator draw what it was trained to draw: codes of its prior, many images and not one, pictures, not noise?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain import checks, tensors
+from ganexplain.evaluation.doctor import fingerprint as prints
+from ganexplain.evaluation.doctor.finding import Finding, Topic
+from ganexplain.models import priors
+from ganexplain.models.generator import Generator, WrappedGenerator
+
+N = 128  # codes
+COPY = 0.05  # of the median distance: nearer images are one image
+COLLAPSED, NARROW = 0.1, 0.5  # diversity of the samples over that of the reals
+ALIKE = 0.02  # root mean square difference, of 2, that no eye calls another image
+NOISY, ROUGH = 0.2, 0.3  # correlation of neighbouring pixels, and how much below that of the reals
+CLIPPED = 0.01  # share of pixels beyond the declared range that is no rounding
+DEAD = 0.01  # of the median axis: an axis of the code that moves the image less
+TRIED = ("normal", "uniform", "truncated")  # a long code on the sphere is all but normal
+NEGATIVE = -0.3  # correlation of the mean images from which on colours are exchanged
+SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A generator with samples, and reals where there are some.
+
+    Attributes:
+        generator: draws images in [-1, 1].
+        real: (R, C, H, W) in [-1, 1], or None.
+        batch_size: the most codes in one forward.
+        seed: of the codes.
+    """
+
+    generator: Generator
+    real: Tensor | None = None
+    batch_size: int = 64
+    seed: int = 0
+
+    @cached_property
+    def codes(self) -> Tensor:
+        """(N, z_dim)."""
+        return self.generator.sample(N, seed=self.seed)
+
+    @cached_property
+    def images(self) -> Tensor:
+        """(N, C, H, W) in [-1, 1]."""
+        return self.generator.render(self.codes, batch_size=self.batch_size).cpu()
+
+    @cached_property
+    def fitted(self) -> Tensor | None:
+        """The reals in the size and colours of the samples."""
+        from ganexplain.models.preprocess import Preprocess
+
+        if self.real is None:
+            return None
+        height, width = self.images.shape[-2:]
+        return Preprocess(size=(height, width), channels=self.images.shape[1])(self.real[:N]).clamp(-1, 1)
+
+    def drawn(self, prior: str) -> Generator:
+        """The same generator with codes of another prior."""
+        twin = self.generator._variant(prior=prior)
+        return twin
+
+    def fits(self, generator: Generator) -> prints.Fingerprint | None:
+        """How far what a generator's BatchNorm layers are fed is from what they saw in training."""
+        with prints.watching(generator) as moments:
+            generator.render(generator.sample(N, seed=self.seed), batch_size=self.batch_size)
+        return prints.fingerprint(generator, {}, moments)
+
+    @cached_property
+    def own(self) -> prints.Fingerprint | None:
+        """`fits` of the generator as it is."""
+        return self.fits(self.generator)
+
+
+def spread(images: Tensor) -> float:
+    """Root mean square difference of two images, a pixel.
+
+    >>> spread(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1))
+    1.0
+    """
+    flat = images.flatten(1).double()
+    return float((2 * flat.var(0, correction=1).mean()).sqrt())
+
+
+def repeats(maker: Maker) -> Finding:
+    """The same codes in another random state."""
+    topic, codes = Topic("repeats", "largest change of a pixel"), maker.codes[:8]
+    found = []
+    for seed in (0, 1):
+        with torch.no_grad(), tensors.isolated(seed):
+            found.append(maker.generator.synthesize(codes))
+    change = float((found[0] - found[1]).abs().max())
+    if change <= 1e-4:
+        return topic.ok(change, "the same code gives the same image")
+    advice = "switch the noise off (constant noise inputs, no dropout); directions are measured with it held fixed here"
+    return topic.warn(change, f"the generator draws random numbers: pixels move by up to {change:.2g}", advice)
+
+
+def output_range(maker: Maker) -> Finding:
+    """The range that the network itself fills."""
+    topic, generator = Topic("image range", "lowest value"), maker.generator
+    if not isinstance(generator, WrappedGenerator):
+        return topic.skip("the generator states its range itself")
+    low, high = generator.value_range
+    raw = generator.raw(maker.codes[:64])
+    least, most = float(raw.min()), float(raw.max())
+    details = {"low": least, "high": most}
+    beyond = float(((raw < low - 0.01 * (high - low)) | (raw > high + 0.01 * (high - low))).double().mean())
+    sentence = f"the network's values span [{least:.3g}, {most:.3g}], declared are [{low:g}, {high:g}]"
+    for other in ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)):
+        inside = other[0] - 1e-3 <= least and most <= other[1] + 1e-3 and most - least > 0.7 * (other[1] - other[0])
+        if inside and other != (low, high):
+            advice = f"declare it: value_range=({other[0]:g}, {other[1]:g})"
+            sure = "certain" if beyond > CLIPPED or other == (0.0, 1.0) else "likely"
+            return topic.fail(least, sentence, advice, details).proposing({"generator.range": other}, sure, sentence)
+    if beyond > CLIPPED:
+        advice = "say the range of its images, or add the tanh or sigmoid that follows its last layer"
+        return topic.fail(least, f"{sentence}: {beyond:.0%} of the pixels are clipped", advice, details)
+    return topic.ok(least, sentence, details)
+
+
+def diversity(maker: Maker) -> Finding:
+    """How unlike samples are, beside reals where there are some."""
+    topic, reals = Topic("diversity", "difference of two samples"), maker.fitted
+    value = spread(maker.images)
+    distances = torch.cdist(maker.images.flatten(1).double(), maker.images.flatten(1).double())
+    nearest = distances.fill_diagonal_(float("inf")).amin(1)
+    median = float(distances[distances.isfinite()].median())
+    copies = float((nearest < COPY * median).double().mean()) if median else 1.0
+    details = {"share with a copy": copies}
+    advice = "the generator has collapsed: take an earlier checkpoint; no direction of it means anything"
+    if value < ALIKE:
+        return topic.fail(value, f"all samples look alike: two differ by {value:.2g} of 2 on average", advice, details)
+    if copies > 0.5:
+        sentence = f"{copies:.0%} of the samples have a copy among {N}: the generator draws few images"
+        return topic.fail(value, sentence, advice, details)
+    if reals is None or len(reals) < 10:
+        return topic.ok(value, f"two samples differ by {value:.2f} of 2 on average", details)
+    ratio = value / max(spread(reals), 1e-12)
+    details |= {"over that of the reals": ratio}
+    sentence = f"two samples differ {ratio:.2f} times as much as two reals"
+    if ratio < COLLAPSED:
+        return topic.fail(value, sentence, advice, details)
+    if ratio < NARROW:
+        return topic.warn(value, sentence, "it draws a narrow part of the data: directions cover no more", details)
+    return topic.ok(value, sentence, details)
+
+
+def smoothness(images: Tensor) -> float:
+    """Correlation of pixels side by side, over all images; 0 for white noise."""
+    x = images.double() - images.double().mean((2, 3), keepdim=True)
+    pairs = ((x[..., 1:], x[..., :-1]), (x[..., 1:, :], x[..., :-1, :]))
+    tops = sum(float((a * b).sum()) for a, b in pairs)
+    sizes = sum(float((a.square().sum() * b.square().sum()).sqrt()) for a, b in pairs)
+    return tops / sizes if sizes else 0.0
+
+
+def pictures(maker: Maker) -> Finding:
+    """Whether samples are pictures or noise."""
+    topic, reals = Topic("pictures", "correlation of neighbouring pixels"), maker.fitted
+    if min(maker.images.shape[-2:]) < 4:
+        return topic.skip("the images are too small to have neighbours")
+    if spread(maker.images) < ALIKE and float(maker.images.double().flatten(2).std(2).mean()) < ALIKE:
+        return topic.skip("the images are plain")
+    value = smoothness(maker.images)
+    sentence = f"neighbouring pixels correlate by {value:.2f}"
+    advice = "the generator draws noise: check that trained weights were loaded and that codes come from its prior"
+    if value < NOISY:
+        return topic.fail(value, sentence, advice)
+    if reals is None:
+        return topic.ok(value, sentence)
+    known = smoothness(reals)
+    sentence += f", in the reals by {known:.2f}"
+    if value < known - ROUGH:
+        return topic.warn(value, sentence, advice, {"reals": known})
+    return topic.ok(value, sentence, {"reals": known})
+
+
+def axes(maker: Maker) -> Finding:
+    """Which axes of a code move the image at all."""
+    topic, generator = Topic("code", "share of axes that move nothing"), maker.generator
+    base, d = maker.codes[:1], maker.codes.shape[1]
+    moved = base.expand(d, -1).clone()
+    moved[torch.arange(d), torch.arange(d)] += 1.0
+    changed = generator.render(torch.cat([base, moved]), batch_size=maker.batch_size)
+    sizes = (changed[1:] - changed[:1]).flatten(1).double().square().mean(1).sqrt()
+    usual = float(sizes.median())
+    if usual < 1e-4:
+        sentence = "most axes of the code leave the image as it is"
+        return topic.fail(1.0, sentence, "check how the network reads a code, and that trained weights were loaded")
+    dead = float((sizes < DEAD * usual).double().mean())
+    sentence = f"{dead:.0%} of the {d} axes of a code move nothing"
+    return topic.ok(dead, sentence, {"median change of a pixel": usual})
+
+
+def prior(maker: Maker) -> Finding:
+    """Where codes came from in training, by what BatchNorm remembers."""
+    topic = Topic("prior", "distance from the running statistics")
+    if maker.own is None:
+        return topic.skip(f"{maker.generator.prior} is taken; only BatchNorm with running statistics remembers codes")
+    found = {name: maker.fits(maker.drawn(name)) for name in TRIED if name != maker.generator.prior}
+    known = {name: one for name, one in found.items() if one is not None}
+    details = {maker.generator.prior: maker.own.distance} | {name: one.distance for name, one in known.items()}
+    best = min(known, key=lambda name: known[name].distance)
+    sure = prints.certainty(maker.own, known[best])
+    told = f"BatchNorm layers are {maker.own.distance:.2f} from what they saw under {_prior(maker.generator.prior)} codes"
+    if not sure:
+        return topic.ok(maker.own.distance, told, details)
+    sentence = f"{told}, {known[best].distance:.2f} under {_prior(best)} codes"
+    found_ = topic.fail if sure == "certain" else topic.warn
+    advice = f"draw codes as in training: prior={best!r}"
+    return found_(maker.own.distance, sentence, advice, details).proposing({"generator.prior": best}, sure, sentence)
+
+
+def slope(maker: Maker) -> Finding:
+    """The slope of the rectifiers, by what BatchNorm remembers."""
+    topic, about = Topic("activation slope", "distance from the running statistics"), maker.generator.about
+    known = None if about is None else about.spec.architecture.get("slope")
+    if about is None or not isinstance(known, (int, float)):
+        return topic.skip("the layout has no slope to try")
+    if maker.own is None:
+        return topic.skip("only BatchNorm with running statistics remembers what it was fed")
+    tried: dict[float, prints.Fingerprint] = {}
+    for other in SLOPES:
+        if abs(other - known) > 1e-6:
+            spec = replace(about.spec, architecture={**about.spec.architecture, "slope": other})
+            made = maker.fits(about.reread(spec))
+            tried |= {} if made is None else {other: made}
+    best = min(tried, key=lambda s: tried[s].distance)
+    details = {f"slope {known:g}": maker.own.distance} | {f"slope {s:g}": one.distance for s, one in tried.items()}
+    sure = prints.certainty(maker.own, tried[best])
+    if not sure:
+        return topic.ok(maker.own.distance, f"no other slope fits better than {known:g}", details)
+    sentence = f"slope {best:g} fits: {tried[best].distance:.2f} from the running statistics, {known:g} is {maker.own.distance:.2f}"
+    found = topic.fail if sure == "certain" else topic.warn
+    return found(maker.own.distance, sentence, f"say it: [architecture] slope = {best:g}", details).proposing(
+        {"architecture.slope": best}, sure, sentence
+    )
+
+
+def statistics(maker: Maker) -> Finding:
+    """Whether BatchNorm layers have seen data, and data such as they are fed now."""
+    topic = Topic("batch statistics", "distance from the running statistics")
+    norms = [m for m in maker.generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return topic.skip("the generator has no BatchNorm")
+    fresh = sum(prints.fresh(norm) for norm in norms)
+    if fresh:
+        sentence = f"{fresh} of {len(norms)} BatchNorm layers have never seen data"
+        return topic.fail(
+            float("nan"), sentence, "load running_mean and running_var with the weights; untrained weights have none"
+        )
+    if maker.own is None:
+        return topic.skip("no BatchNorm with running statistics was used")
+    value = maker.own.distance
+    sentence = f"what BatchNorm layers are fed is {value:.2f} from what they saw in training (0 fits)"
+    if value < prints.OFF:
+        return topic.ok(value, sentence)
+    advice = "see prior and slope below; else the file is of another architecture, or images were drawn in train mode"
+    return topic.fail(value, sentence, advice)
+
+
+def tones(maker: Maker) -> Finding:
+    """Whether samples are as bright as the reals, where the reals are bright."""
+    topic, reals = Topic("tones", "correlation of the mean images"), maker.fitted
+    if reals is None or len(reals) < 10:
+        return topic.skip("needs at least 10 reals")
+    means = torch.stack([maker.images.double().mean(0).flatten(), reals.double().mean(0).flatten()])
+    if float(means.std(1).min()) < 0.02:
+        return topic.skip("the mean images are plain")
+    value = float(torch.corrcoef(means)[0, 1])
+    brightness = [float(part.double().mean()) for part in (maker.images, reals)]
+    details = {"mean of samples": brightness[0], "mean of reals": brightness[1]}
+    sentence = f"the mean images of samples and reals correlate by {value:.2f}"
+    if value < NEGATIVE:
+        advice = "black and white may be exchanged: compare a sample with a real, and turn the reals or the range round"
+        return topic.warn(value, sentence, advice, details)
+    return topic.ok(value, sentence, details)
+
+
+CHECKS: dict[str, Callable[[Maker], Finding]] = {
+    "repeats": repeats,
+    "batch statistics": statistics,
+    "image range": output_range,
+    "diversity": diversity,
+    "pictures": pictures,
+    "code": axes,
+    "prior": prior,
+    "activation slope": slope,
+    "tones": tones,
+}
+
+
+def _prior(name: str) -> str:
+    return priors.WORDS[name].partition(" ")[0]
+
+
+def maker_of(generator: Generator, real: Tensor | None, **settings: Any) -> Maker:
+    """A case to look at.
+
+    Raises:
+        ValueError: reals are out of range.
+    """
+    if real is not None:
+        checks.images(real, "real")
+    return Maker(generator, real, **settings)
