@@ -255,7 +255,7 @@ def completed(spec: Spec, layout: str, outputs: int, channels: int, habits: Habi
     if outputs == 1:
         mine = CriticSpec(output="logit", polarity=habits.polarity)
         if critic.polarity is None:
-            unknown["polarity"] = (
+            unknown["critic.polarity"] = (
                 f'a high output means {habits.polarity} ({habits.why}); [critic] polarity = "real" or "fake"'
             )
     else:
@@ -263,7 +263,7 @@ def completed(spec: Spec, layout: str, outputs: int, channels: int, habits: Habi
         mine = CriticSpec(output="classes", real_class=real)
         if critic.real_class is None:
             why = habits.why if outputs == 2 else f"one of {outputs} classes, against all others"
-            unknown["real_class"] = f"class {real} means real ({why}); [critic] real_class = 0 to {outputs - 1}"
+            unknown["critic.real_class"] = f"class {real} means real ({why}); [critic] real_class = 0 to {outputs - 1}"
     images = spec.images
     usual = habits.images
     told = [name for name in ("range", "mean", "std") if getattr(images, name) is not None]
@@ -271,9 +271,9 @@ def completed(spec: Spec, layout: str, outputs: int, channels: int, habits: Habi
         usual = replace(usual, mean=None, std=None)
     if not told:
         scale = f"range {list(usual.range or (-1, 1))}" + (f", mean {_short(usual.mean)}" if usual.mean else "")
-        unknown["images"] = f"{scale} ({habits.source}); [images] range, mean, std"
+        unknown["images.range"] = f"{scale} ({habits.source}); [images] range, mean, std"
     if images.size is None and usual.size is not None:
-        unknown["size"] = f"{usual.size} px assumed; [images] size = ..."
+        unknown["images.size"] = f"{usual.size} px assumed; [images] size = ..."
     theirs = Spec(layout=layout, critic=mine, images=replace(usual, channels=channels))
     return replace(spec, critic=critic).over(theirs), unknown
 

@@ -62,9 +62,9 @@ class Meso4(Layout):
         habits = parts.Habits("real", 1, WHY, images, "the authors'" if names.keras else "HongguLiu's port's")
         outputs = network.fc2.out_features
         found, unknown = parts.completed(spec, self.name, outputs, 3, habits)
-        unknown.pop("size", None)  # fc1 and the pooling tell it
+        unknown.pop("images.size", None)  # fc1 and the pooling tell it
         if spec.images.resize is None:
-            unknown["resize"] = f"{images.resize or 'bilinear'} ({habits.source}); [images] resize"
+            unknown["images.resize"] = f"{images.resize or 'bilinear'} ({habits.source}); [images] resize"
         lines = (
             f"{'MesoInception4' if names.inceptions else 'Meso4'}: {network.words}; {size} px",
             f"head: {names.linear[0]} {network.fc1.in_features} -> 16, LeakyReLU {chosen['slope']:g}, "
@@ -90,14 +90,16 @@ def _chosen(names: _Names, tensors: parts.State, settings: Mapping[str, Any]) ->
     why = {
         "flatten": f'{flatten} ({told}); [architecture] flatten = "hwc" as in Keras or "chw" as in torch',
         "order": f'{order} ({placed}); [architecture] order = "relu-norm" or "norm-relu"',
-        "eps": f"{chosen['eps']:g} in BatchNorm ({made}); [architecture] eps",
-        "slope": f"LeakyReLU {settings['slope']:g} before the last layer; [architecture] slope",
+        "architecture.eps": f"{chosen['eps']:g} in BatchNorm ({made}); [architecture] eps",
+        "architecture.slope": f"LeakyReLU {settings['slope']:g} before the last layer; [architecture] slope",
     }
     if names.inceptions:
         follows = "ReLU" if names.biased else "no ReLU, as in HongguLiu's port, whose kernels have no biases either,"
-        why["inception_relu"] = f"{follows} after the kernels of inception layers; [architecture] inception_relu"
+        why["architecture.inception_relu"] = (
+            f"{follows} after the kernels of inception layers; [architecture] inception_relu"
+        )
     said = {key for key, value in settings.items() if key in usual and value not in (None, "auto")}
-    return chosen, {key: value for key, value in why.items() if key not in said}
+    return chosen, {key: value for key, value in why.items() if key.removeprefix("architecture.") not in said}
 
 
 def _flattened(kernel: Tensor, keras: bool) -> tuple[str, str]:

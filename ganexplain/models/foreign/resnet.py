@@ -66,14 +66,16 @@ class ResNet(Layout):
             images = replace(images, size=None)
         habits = parts.Habits("fake", 1, WHY, images, "ImageNet's")
         found, unknown = parts.completed(spec, self.name, head.outputs, network.conv1.in_channels, habits)
-        if "size" in unknown:
-            unknown["size"] += (
+        if "images.size" in unknown:
+            unknown["images.size"] += (
                 "; any size works, and where the detector's own tests do not resize (CNNDetection): "
                 "[architecture] resize = false"
             )
         if head.assumed:
-            unknown["head_activation"] = f"{head.assumed} between the linear layers; [architecture] head_activation"
-        unknown["strides"] = (
+            unknown["architecture.head_activation"] = (
+                f"{head.assumed} between the linear layers; [architecture] head_activation"
+            )
+        unknown["architecture.strides"] = (
             f"conv1 stride {plan.stride}, max pooling {plan.pool or 'none'}, stages {list(plan.strides)}, as is usual; "
             "[architecture] stem_stride, max_pool, strides (detectors without down-sampling in the stem: 1)"
         )

@@ -51,7 +51,9 @@ class Xception(Layout):
         habits = HABITS if settings["resize"] else replace(HABITS, images=replace(HABITS.images, size=None))
         found, unknown = parts.completed(spec, self.name, head.outputs, network.conv1.in_channels, habits)
         if head.assumed:
-            unknown["head_activation"] = f"{head.assumed} between the linear layers; [architecture] head_activation"
+            unknown["architecture.head_activation"] = (
+                f"{head.assumed} between the linear layers; [architecture] head_activation"
+            )
         blocks = len(network.blocks)
         line = f"Xception: {blocks} blocks of separable convolutions, {network.channels} features"
         return Found(self.name, "discriminator", network, (line, head.line), found, unknown, score=0.95)
