@@ -14,6 +14,8 @@ _HOMES = {
     "Generator": "ganexplain.models.generator",
     "Critic": "ganexplain.models.critic",
     "Preprocess": "ganexplain.models.preprocess",
+    "Table": "ganexplain.models.table",
+    "Signal": "ganexplain.models.signal",
     "Verdict": "ganexplain.models.verdict",
     "Calibration": "ganexplain.models.verdict",
     "Attribution": "ganexplain.attribution.attribution",

@@ -20,6 +20,7 @@ from ganexplain import Critic, Region
 from ganexplain.attribution import DOMAINS, METHODS
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
+from ganexplain.models.forms import Images
 from tests._critics import (
     DECLARED,
     NETWORKS,
@@ -36,7 +37,8 @@ from tests._critics import (
     twin,
 )
 
-METHOD_NAMES, DOMAIN_NAMES = METHODS.names(), DOMAINS.names()
+METHOD_NAMES = METHODS.names()
+DOMAIN_NAMES = tuple(name for name in DOMAINS.names() if DOMAINS.get(name).form is Images)
 PAIRS = [(m, d) for m in METHOD_NAMES for d in DOMAIN_NAMES]
 CHEAP = {"max_evaluations": 60}  # of methods that have a budget; the laws hold at any
 TRICKY = ("inplace", "overwrites", "old_spectral", "training", "probability")

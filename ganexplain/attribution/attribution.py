@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganexplain import checks, store
 from ganexplain.attribution import players as groups
+from ganexplain.models.forms import IMAGES, Form, Images, form_of
 from ganexplain.models.verdict import Verdict
 
 SHARES_FROM = 0.1  # |net| / gross above which a share of the net means anything
@@ -42,8 +43,8 @@ class Attribution:
     Attributes:
         values: (N, *coordinates), unscaled, in ``unit``.
         players: (1 or N, *coordinates) canonical labels, or None.
-        images: (N, C, H, W) what was explained, for display.
-        origins: (N, C, H, W) the baseline, for display.
+        images: (N, C, H, W) what was explained, for display; rows (N, F) or signals (N, C, L) in their own units.
+        origins: the baseline, of the same shape, for display.
         verdict: the critic's judgement of ``images``.
         origin_logit: (N,) the critic's logit of the baseline, higher is more real.
         side: "fake" or "real".
@@ -59,6 +60,7 @@ class Attribution:
         evaluations: (N,) forward passes of the critic that were used.
         quality: (N,) a fit's R^2, or None.
         notes: what a reader must know, one sentence each.
+        form: what kind of input was explained.
     """
 
     values: Tensor
@@ -79,6 +81,7 @@ class Attribution:
     converged: Tensor | None = None
     quality: Tensor | None = None
     notes: tuple[str, ...] = field(default=())
+    form: Form = IMAGES
 
     def __len__(self) -> int:
         return len(self.values)
@@ -119,7 +122,7 @@ class Attribution:
         Raises:
             ValueError: the coordinates are no pixels.
         """
-        if self.values.shape[1:] != self.images.shape[1:]:
+        if not isinstance(self.form, Images) or self.values.shape[1:] != self.images.shape[1:]:
             raise ValueError(f"the domain {self.domain!r} has no map of pixels; use totals()")
         return self.values.sum(1)
 
@@ -173,12 +176,16 @@ class Attribution:
         return Attribution(**{**vars(self), **changes, "players": players, "verdict": verdict})
 
     def plot(self, *, row: int = 0, smooth: float = 0.125) -> Any:
-        """A matplotlib Figure: the image, the baseline, the signed map with its colour bar.
+        """A matplotlib Figure: the image, the baseline, the signed map; bars of features; or the line of a signal.
 
         Args:
             row: which input.
-            smooth: width of the moving average in image widths; 0 shows the raw map.
+            smooth: width of the moving average in image widths; 0 shows the raw map. Of images alone.
         """
+        if not isinstance(self.form, Images):
+            from ganexplain.figures.rows import values_figure
+
+            return values_figure(self[row])
         from ganexplain.figures.maps import attribution_figure
 
         return attribution_figure(self[row], smooth=smooth)
@@ -189,7 +196,7 @@ class Attribution:
         tensors["verdict.logit"] = self.verdict.logit
         if self.verdict.probability is not None:
             tensors["verdict.probability"] = self.verdict.probability
-        facts = {name: getattr(self, name) for name in WORDS}
+        facts = {name: getattr(self, name) for name in WORDS} | {"form": self.form.to_json()}
         verdict = {"threshold": self.verdict.threshold, "auc": self.verdict.auc}
         return store.save_tensors(path, tensors, {"kind": "attribution", **facts, "verdict": verdict})
 
@@ -210,6 +217,7 @@ class Attribution:
                 tensors.pop("verdict.logit"), known["threshold"], tensors.pop("verdict.probability", None), known["auc"]
             )
             facts["notes"] = tuple(facts["notes"])
+            facts["form"] = form_of(facts.get("form", IMAGES.to_json()))
             rest = {name: tensors.get(name) for name in TENSORS}
             return cls(**facts, **rest, verdict=verdict)  # type: ignore[arg-type]
 

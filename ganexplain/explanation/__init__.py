@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ganexplain.explanation.explainer import Explainer, Progress, explain
-from ganexplain.explanation.explanation import Explanation, describe, region_totals
+from ganexplain.explanation.explanation import Explanation, describe
+from ganexplain.explanation.parts import region_totals
 from ganexplain.explanation.plan import Plan
 
 __all__ = ["Explainer", "Explanation", "Plan", "Progress", "describe", "explain", "region_totals"]

@@ -16,20 +16,18 @@ from ganexplain.attribution.attribution import Attribution
 from ganexplain.attribution.baselines import baselines_in, origin_of
 from ganexplain.attribution.chart import BaselineLike, Chart
 from ganexplain.attribution.domains.pixel import Pixel
-from ganexplain.attribution.domains.region import SEGMENTS, Region, segments
 from ganexplain.attribution.methods._base import Method
 from ganexplain.evaluation import faithfulness, randomisation, trust
 from ganexplain.evaluation.randomisation import randomised
 from ganexplain.evaluation.trust import Trust
-from ganexplain.explanation.explanation import Explanation, describe, region_totals
+from ganexplain.explanation.explanation import Explanation, describe
+from ganexplain.explanation.parts import counts_of, domain_of, labels_of, placed, region_totals
 from ganexplain.explanation.plan import Plan
 from ganexplain.models import fast, neighbours
 from ganexplain.models.critic import Critic
-from ganexplain.models.preprocess import resized
 
 Progress = Callable[[str, float], None]
 
-CONTRASTS = ("blur", "black")  # baselines that need no reals, in the order in which they are tried
 LOOKS = fast.LOOKS + neighbours.LOOKS  # passes that a critic's first explanation takes
 CALM = 32  # reals on which the statistics of randomised critics are measured
 
@@ -53,7 +51,7 @@ class Explainer:
     def explain(
         self, image: Tensor, *, side: str | None = None, name: str = "image", progress: Progress | None = None
     ) -> Explanation:
-        """Explain one image (1, C, H, W) in [-1, 1].
+        """Explain one image (1, C, H, W) in [-1, 1], or one row (1, F) or signal (1, C, L).
 
         Args:
             image: what was judged.
@@ -63,8 +61,10 @@ class Explainer:
 
         An interrupt (Ctrl-C) after the first attribution returns what is finished, marked as interrupted.
         """
-        if len(checks.images(image, "image")) != 1:
-            raise ValueError(f"one image (1, C, H, W) is explained at a time, got {len(image)}; loop over them")
+        form = self.critic.form
+        if len(form.check(image, form.one)) != 1:
+            shape = "1, C, H, W" if form.ndim == 4 else ", ".join(map(str, (1, *image.shape[1:])))
+            raise ValueError(f"one {form.one} ({shape}) is explained at a time, got {len(image)}; loop over them")
         plan, tell = self.plan, progress or (lambda what, done: None)
         verdict = self.critic.judge(image, batch_size=plan.batch_size)
         side = side or ("fake" if bool(verdict.is_fake[0]) else "real")
@@ -89,7 +89,7 @@ class Explainer:
         notes = tuple(dict.fromkeys(note for a in found.values() for note in a.notes))
         facts = describe(self.critic)
         return Explanation(
-            name, image.detach().clone(), verdict, side, found, trusts, labels, facts, plan, notes, interrupted
+            name, image.detach().clone(), verdict, side, found, trusts, labels, facts, plan, notes, interrupted, form
         )
 
     def planned(self, image: Tensor) -> int:
@@ -101,7 +101,7 @@ class Explainer:
         scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
         reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
         shuffled = LOOKS + randomisation.planned(self.critic, 2 + reals)
-        total = LOOKS + 2 + len(CONTRASTS) + faithfulness.planned(n, plan.n_orders)
+        total = LOOKS + 2 + self._tried() + faithfulness.planned(n, plan.n_orders)
         for name in plan.methods:
             method = self._method(name, labels, plan.baseline)
             size = labels.numel() if isinstance(method.domain, Pixel) else n
@@ -117,9 +117,7 @@ class Explainer:
         """Number of players of each of the other images."""
         if isinstance(method.domain, Pixel):
             return [images[0, 0].numel()] * len(images)
-        if self.plan.mask is not None:
-            return [int(groups.counts(self._regions(images[:1])[None])[0])] * len(images)
-        return groups.counts(groups.canonical(segments(images, self.plan.n_segments))).tolist()
+        return list(counts_of(self.critic.form, images, self.plan))
 
     def seconds(self, image: Tensor) -> float:
         """A measured estimate of the time for `planned`: one batch is run forward."""
@@ -130,18 +128,11 @@ class Explainer:
         return (time.perf_counter() - start) / len(batch) * self.planned(image) * 1.3
 
     def _regions(self, image: Tensor) -> Tensor:
-        mask, size = self.plan.mask, tuple(image.shape[2:])
-        if mask is None:
-            return groups.canonical(segments(image, self.plan.n_segments))[0]
-        if tuple(mask.shape) not in (size, (1, *size)):
-            raise ValueError(f"the mask must have the image's size {size}, got {tuple(mask.shape)}")
-        return groups.canonical(groups.check_labels(mask, "mask").reshape(1, *size))[0]
+        return labels_of(self.critic.form, image, self.plan)
 
     def _method(self, name: str, labels: Tensor | None, baseline: BaselineLike) -> Method:
         kind = METHODS.get(name)
-        source = SEGMENTS if self.plan.mask is None else "mask"
-        region = Region(labels, n_segments=self.plan.n_segments, source=source)
-        domain = Pixel() if kind.needs != "calls" else region
+        domain = domain_of(self.critic.form, kind.needs, labels, self.plan)
         own = self.plan.settings.get(name, {})
         method: Method = kind(self.critic, domain=domain, baseline=baseline, batch_size=self.plan.batch_size, **own)
         if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
@@ -154,10 +145,23 @@ class Explainer:
             return self.plan.baseline
         known = self.critic.calibration
         sign, threshold = checks.side(side), known.threshold if known else 0.0
-        made = torch.cat([image, *(origin_of(self.critic, image, name).images for name in CONTRASTS)])
-        own, *evidence = (sign * (self.critic.logits(made, batch_size=self.plan.batch_size) - threshold)).tolist()
-        enough = (name for name, e in zip(CONTRASTS, evidence, strict=True) if e <= (1 - trust.COVERED) * own)
-        return next(enough, CONTRASTS[evidence.index(min(evidence))])
+        names, made = self._contrasts(), [image]
+        for name in names:
+            origin = origin_of(self.critic, image, name)
+            made.append(origin.images if origin.many is None else origin.many[0])
+        logits = self.critic.logits(torch.cat(made), batch_size=self.plan.batch_size) - threshold
+        own, *evidence = [float(sign * part.mean()) for part in torch.split(logits, [len(m) for m in made])]
+        enough = (name for name, e in zip(names, evidence, strict=True) if e <= (1 - trust.COVERED) * own)
+        return next(enough, names[evidence.index(min(evidence))])
+
+    def _contrasts(self) -> tuple[str, ...]:
+        """Baselines from which a real leaves something to explain, in the order in which they are tried."""
+        form = self.critic.form
+        return (*(() if self.critic.reference is None else form.unlike), *form.contrasts)
+
+    def _tried(self) -> int:
+        """Forward passes that the choice among them takes, at most."""
+        return sum(baselines_in(name, self.critic.form.ndim) for name in self._contrasts())
 
     def _light(self, method: Method) -> Method:
         if not hasattr(method, "max_evaluations"):
@@ -168,7 +172,8 @@ class Explainer:
     def _check(self, found: Mapping[str, Attribution], labels: Tensor, tell: Progress) -> Iterator[tuple[str, Trust]]:
         plan = self.plan
         first = next(iter(found.values()))
-        region = Region(labels).bind(self.critic.fast(first.images), first.images, first.origins)
+        removed = domain_of(self.critic.form, "calls", labels, self.plan)
+        region = removed.bind(self.critic.fast(first.images), first.images, first.origins)
         totals = {name: region_totals(a, labels) for name, a in found.items()}
         tell("random orders", 1 / 3)
         orders = self._orders(region, first.side)
@@ -200,7 +205,7 @@ class Explainer:
             return None
         calm = [attribution.images, attribution.origins]
         if self.critic.reference is not None:
-            calm.append(_fit(self.critic.reference.images[:CALM], attribution.images))
+            calm.append(self._fit(self.critic.reference.images[:CALM], attribution.images))
         start = self._start(attribution)
         method = self._light(self._method(attribution.method, labels, start))
         out = []
@@ -217,7 +222,7 @@ class Explainer:
         """The baseline as a tensor, for critics that know no reals; of a set the set, not the mean that is shown."""
         images, side = attribution.images, attribution.side
         asked = self._method(attribution.method, None, self._baseline(images, side)).baseline
-        made = origin_of(self.critic, images, asked).many if baselines_in(asked) > 1 else None
+        made = origin_of(self.critic, images, asked).many if baselines_in(asked, images.ndim) > 1 else None
         return attribution.origins if made is None else made
 
     def _others(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
@@ -226,13 +231,19 @@ class Explainer:
         key = (attribution.method, attribution.side, str(tuple(attribution.images.shape[1:])))
         if key not in self._maps:
             images = self._other_images(attribution.images)
-            baseline = "blur" if self.plan.baseline is None and attribution.side == "real" else self.plan.baseline
+            baseline = (
+                self.critic.form.contrasts[0]
+                if self.plan.baseline is None and attribution.side == "real"
+                else self.plan.baseline
+            )
             own = None if self.plan.mask is None else labels  # a mask's regions are those of every image
             method = self._light(self._method(attribution.method, own, baseline))
             found = method.attribute(images, side=attribution.side, seed=self.plan.seed)
-            self._maps[key] = torch.stack([images.sum(1), found.heatmap().to(images)], 1)
+            shown = self.critic.form.scaled(images)
+            self._maps[key] = torch.stack([placed(shown, labels), placed(found.values, labels).to(images)], 1)
         kept = self._maps[key]
-        same = (kept[:, 0] - attribution.images.sum(1)).abs().amax((1, 2)) < 1e-3  # the image itself is no other image
+        mine = placed(self.critic.form.scaled(attribution.images), labels)
+        same = (kept[:, 0] - mine).abs().flatten(1).amax(1) < 1e-3  # the image itself is no other image
         maps = kept[~same, 1][: self.plan.n_others]
         return [groups.totals(m[None], labels[None])[0] for m in maps] if len(maps) else None
 
@@ -240,7 +251,10 @@ class Explainer:
         """(at most n_others + 1, C, H, W): one more than needed, since the image itself may be among them."""
         others = like[:0] if self.others is None else self.others
         order = tensors.rng(self.plan.seed, "others").permutation(len(others))[: self.plan.n_others + 1]
-        return _fit(others[torch.from_numpy(order)], like)
+        return self._fit(others[torch.from_numpy(order)], like)
+
+    def _fit(self, images: Tensor, like: Tensor) -> Tensor:
+        return self.critic.form.fitted(images, like, f"the other {self.critic.form.many}")
 
 
 def explain(
@@ -255,12 +269,3 @@ def _partner(name: str, found: Mapping[str, Attribution]) -> str:
     by_calls = METHODS.get(name).needs == "calls"
     others = {o: METHODS.get(o) for o in found}
     return next((o for o, kind in others.items() if (kind.needs == "calls") != by_calls and kind.unit == "{}"), "")
-
-
-def _fit(images: Tensor, like: Tensor) -> Tensor:
-    if images.shape[1] != like.shape[1]:
-        raise ValueError(
-            f"the other images have {images.shape[1]} channels and the image {like.shape[1]}; read them alike"
-        )
-    same = images.shape[-2:] == like.shape[-2:]
-    return images.to(like) if same else resized(images.to(like), (like.shape[-2], like.shape[-1]))

@@ -1,4 +1,4 @@
-"""Why one image was judged so."""
+"""Why one image, row or signal was judged so."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import store
-from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.evaluation.trust import Trust
+from ganexplain.explanation.parts import region_totals
 from ganexplain.explanation.plan import Plan
 from ganexplain.models.critic import Critic
+from ganexplain.models.forms import IMAGES, Form
 from ganexplain.models.verdict import Verdict
 
 QUANTILES = torch.linspace(0, 1, 101, dtype=torch.float64)  # of the reals' logits, minimum and maximum included
@@ -22,20 +23,21 @@ QUANTILES = torch.linspace(0, 1, 101, dtype=torch.float64)  # of the reals' logi
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one image was judged so.
+    """Why one image was judged so; or one row of a table, or one signal.
 
     Attributes:
         name: what the image is called.
-        image: (1, C, H, W).
+        image: (1, C, H, W); a row (1, F) or a signal (1, C, L) in its own units.
         verdict: the critic's judgement.
         side: what positive values speak for.
         attributions: by method name, in the order of the plan.
         trusts: by method name.
-        regions: (H, W) canonical labels of the regions.
+        regions: (H, W) canonical labels of the regions; (F,) of features, (C, L) of spans.
         critic: what is known of the critic, JSON-able.
         plan: how it was made.
         notes: what a reader must know, one sentence each.
         interrupted: not everything that was planned was computed.
+        form: what kind of input it is.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Explanation:
     plan: Plan
     notes: tuple[str, ...] = field(default=())
     interrupted: bool = False
+    form: Form = IMAGES
 
     @property
     def primary(self) -> Attribution:
@@ -63,18 +66,13 @@ class Explanation:
         return "CHECK" if self.interrupted and word == "RELIABLE" else word
 
     def totals(self, method: str | None = None) -> Tensor:
-        """(P,) value of each region by a method, the primary one by default."""
+        """(P,) value of each region (or feature, or span) by a method, the primary one by default."""
         found = self.primary if method is None else self.attributions[method]
         return region_totals(found, self.regions)
 
     def __repr__(self) -> str:
         judged = "fake" if bool(self.verdict.is_fake[0]) else "real"
         return f"Explanation({self.name!r} judged {judged}, logit {float(self.verdict.logit[0]):.2f}, {self.word})"
-
-
-def region_totals(attribution: Attribution, labels: Tensor) -> Tensor:
-    """(P,) sums of an attribution of one image over regions (H, W)."""
-    return groups.totals(attribution.heatmap(), labels[None].to(attribution.values.device))[0]
 
 
 def describe(critic: Critic) -> dict[str, Any]:

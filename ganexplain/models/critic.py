@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -13,35 +12,26 @@ from torch import Tensor, nn
 from ganexplain import checks, tensors
 from ganexplain.models import neighbours, outputs
 from ganexplain.models.fast import faster, state_of
+from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.private import in_training, private_copy, without_tail
-from ganexplain.models.verdict import Calibration, Verdict
+from ganexplain.models.reference import Reference
+from ganexplain.models.verdict import Calibration, Verdict, platt
+
+if TYPE_CHECKING:  # opening knows critics
+    from pathlib import Path
+
+    from ganexplain.models.opening import About
+    from ganexplain.models.spec import Spec
 
 Network = nn.Module | Callable[[Tensor], Any]
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Real images that a critic's logits are compared with.
+class Reads(TypedDict, total=False):
+    """How inputs become what a network reads; see `Critic`."""
 
-    Attributes:
-        images: (R, C, H, W) in [-1, 1].
-        logits: (R,) the critic's own, higher is more real.
-    """
-
-    images: Tensor
-    logits: Tensor
-
-    @property
-    def iqr(self) -> float:
-        """Interquartile range of the logits: the natural unit of a change."""
-        low, high = torch.quantile(self.logits.double(), self.logits.new_tensor([0.25, 0.75]).double())
-        return float(high - low)
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest logit of the reals."""
-        return float(self.logits.min()), float(self.logits.max())
+    preprocess: Preprocess | None
+    form: Form | None
 
 
 class Critic(nn.Module):
@@ -55,10 +45,15 @@ class Critic(nn.Module):
         polarity: "real" when a high output means real, "fake" when it means fake; classes have ``real_class`` instead.
         pool: how a patch map is pooled ("mean", "max", "min", "logsumexp" or a cell (i, j)).
         real_class: the column that means real, where the output has several.
-        preprocess: range, size, channels, mean and std that the network was trained on.
+        **reads: ``preprocess``, the range, size, channels, mean and std of the images that the network was trained on;
+            or ``form``, what it reads instead of images: a `Table` or a `Signal`, with a scaling of its own.
 
     Raises:
         ValueError: weights that are not finite, BatchNorm without running statistics, unknown words.
+
+    Attributes:
+        about: the file that the critic was opened from and what was assumed, or None.
+        differentiable: whether gradients flow; False for an ONNX program.
 
     A sigmoid or softmax module at the tail is cut when samples show that it really is the tail: logits do not saturate.
     A network whose output for an image depends on the others in its batch is given one image at a time.
@@ -72,9 +67,12 @@ class Critic(nn.Module):
         polarity: str = "real",
         pool: outputs.Pool = None,
         real_class: int = 1,
-        preprocess: Preprocess | None = None,
+        **reads: Unpack[Reads],
     ) -> None:
         super().__init__()
+        for word in reads:
+            if word not in Reads.__annotations__:
+                raise TypeError(f"Critic has no argument {word!r}; what it reads is said by preprocess=... or form=...")
         if not callable(network):
             raise TypeError(f"network must be a torch module or a callable on images, got {type(network).__name__}")
         self.kind = output if isinstance(output, str) else "logit"
@@ -84,14 +82,46 @@ class Critic(nn.Module):
             raise ValueError(f"output={output!r} has no polarity; say which column means real: real_class=0, 1, ...")
         self.pool, self.real_class = pool, real_class
         checks.one_of("output", self.kind, outputs.KINDS)
-        self.preprocess = preprocess or Preprocess()
+        self.form, self.preprocess = reads.get("form") or IMAGES, reads.get("preprocess") or Preprocess()
+        if not isinstance(self.form, Images) and reads.get("preprocess") is not None:
+            raise ValueError(f"preprocess is for images; say how {self.form.many} are scaled in the form")
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
+        self.about: About | None = None
+        self.differentiable = True
         self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
         self._found: dict[str, bool] = {}  # shared by all forms of this critic
         self._fast: tuple[Any, Network, nn.Module] | None = None  # state, the network of that state, its faster form
         self.network = private_copy(network) if isinstance(network, nn.Module) else network
         self.tail = "none" if self.pick or self.kind not in (*outputs.PROBABILITIES, "classes") else "unverified"
+
+    @staticmethod
+    def from_checkpoint(
+        path: str | Path,
+        *,
+        layout: str | None = None,
+        network: str | None = None,
+        label: int | None = None,
+        spec: Spec | str | Path | None = None,
+    ) -> Critic:
+        """The discriminator or detector in anybody's file of weights; no code in the file is run.
+
+        Args:
+            path: .pt, .pth, .ckpt, .tar, .safetensors, TorchScript or .onnx.
+            layout: a name of `ganexplain.models.foreign.LAYOUTS`; None recognises it from names and shapes.
+            network: its name in a file of several networks; None takes the one whose name says discriminator.
+            label: the class that a conditional discriminator is to judge for.
+            spec: what the file does not say (polarity, output, range, ...), a `Spec` or a TOML file; what was assumed
+                in its place is in ``about.unknown``.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file is damaged or refused, of no known layout, or holds no discriminator.
+        """
+        from ganexplain.models.opening import open_critic
+        from ganexplain.models.spec import said
+
+        return open_critic(path, said(spec, layout=layout, network=network, label=label))
 
     def forward(self, images: Tensor) -> Tensor:
         """(N,) logits of images (N, C, H, W) in [-1, 1]; higher is more real. Differentiable.
@@ -99,7 +129,7 @@ class Critic(nn.Module):
         Raises:
             ValueError: the output does not fit what was declared, or is not finite.
         """
-        x = self.preprocess(self._placed(images))
+        x = self.form.read(self._placed(images), self.preprocess)
         if self.tail == "unverified":
             self._settle_tail(x.detach())
         raw = neighbours.one_by_one(self._raw, x) if self._apart(x.detach()) else self._raw(x)
@@ -109,7 +139,11 @@ class Critic(nn.Module):
             raw = self._pooled_as_probability(raw) if kind == "logit" else raw
         logit = outputs.to_logit(raw, kind, pool=self.pool, real_class=self.real_class, polarity=self.polarity)
         if logit.shape != (len(images),):
-            raise ValueError(f"the model must return one row an image, got {tuple(raw.shape)} for {len(images)} images")
+            one, many = self.form.one, self.form.many
+            raise ValueError(
+                f"the model must return one row {'an' if one[0] in 'aeio' else 'a'} {one}, got {tuple(raw.shape)} for "
+                f"{len(images)} {many}"
+            )
         return checks.finite(logit, "the model's output")
 
     def _raw(self, x: Tensor) -> Any:
@@ -126,8 +160,8 @@ class Critic(nn.Module):
     def judges_alone(self, images: Tensor) -> bool:
         """Whether the network is given one image at a time; tried on the first of ``images`` beside noise."""
         with torch.no_grad():
-            x = self.preprocess(self._placed(images[:1].detach()))
-        return self._apart(x.expand(2, -1, -1, -1))
+            x = self.form.read(self._placed(images[:1].detach()), self.preprocess)
+        return self._apart(x.expand(2, *x.shape[1:]))
 
     def together(self) -> Critic:
         """The same critic that gives its network whole batches, whatever an image's neighbours do to its logit."""
@@ -170,7 +204,7 @@ class Critic(nn.Module):
 
     def judge(self, images: Tensor, *, batch_size: int = 64) -> Verdict:
         """Judge images (N, C, H, W) in [-1, 1], at most ``batch_size`` at a time."""
-        checks.images(images)
+        self.form.check(images)
         logit = self.logits(images, batch_size=batch_size)
         known = self.calibration
         threshold = known.threshold if known else 0.0
@@ -200,7 +234,7 @@ class Critic(nn.Module):
         halves = []
         for name, batch in (("real", real), ("fake", fake)):
             order = torch.from_numpy(tensors.rng(seed, "calibrate", name).permutation(len(batch)))
-            logit = self.logits(checks.images(batch, name)).double()[order]
+            logit = self.logits(self.form.check(batch, name)).double()[order]
             halves.append((logit[: len(batch) // 2], logit[len(batch) // 2 :]))
         (real_fit, real_test), (fake_fit, fake_test) = halves
         threshold, slope = platt(real_fit, fake_fit, real_share)
@@ -218,7 +252,7 @@ class Critic(nn.Module):
 
     def with_reference(self, reals: Tensor) -> Critic:
         """The same critic that knows real images: the default baseline, and the range of real logits."""
-        checks.images(reals, "reals")
+        self.form.check(reals, "reals")
         return self._variant(reference=Reference(reals, self.logits(reals)))
 
     def _variant(self, **changes: Any) -> Critic:
@@ -237,7 +271,7 @@ class Critic(nn.Module):
         if not isinstance(self.network, nn.Module):
             return self
         with torch.no_grad(), tensors.isolated():
-            x = self.preprocess(self._placed(images[:1].detach()))
+            x = self.form.read(self._placed(images[:1].detach()), self.preprocess)
             if self.tail == "unverified":
                 self._settle_tail(x)
             state = state_of(self.network)
@@ -261,24 +295,3 @@ def auc(real: Tensor, fake: Tensor) -> float:
     """
     difference = real.double()[:, None] - fake.double()[None]
     return float((difference > 0).double().mean() + 0.5 * (difference == 0).double().mean())
-
-
-def platt(real: Tensor, fake: Tensor, real_share: float = 0.5) -> tuple[float, float]:
-    """Threshold and slope of P(real) = sigmoid(slope * (logit - threshold)) by logistic regression (Platt 1999)."""
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    logit = torch.cat([real, fake]).double()
-    centre, spread = float(logit.mean()), max(float(logit.std()), 1e-12)
-    target = np.r_[np.ones(len(real)), np.zeros(len(fake))]
-    shares = np.full(len(real), real_share / len(real)), np.full(len(fake), (1 - real_share) / len(fake))
-    weight = np.concatenate(shares) * len(target)
-    scaled = ((logit - centre) / spread).numpy()[:, None]
-    fit = LogisticRegression(C=100.0, tol=1e-8, max_iter=1000).fit(scaled, target, sample_weight=weight)
-    a, b = float(fit.coef_[0, 0]), float(fit.intercept_[0])
-    if a <= 0:
-        raise ValueError(
-            "the fakes have higher logits than the reals, so nothing can be calibrated; the polarity may be inverted: "
-            "say polarity='fake' if a high output means fake, or the other real_class"
-        )
-    return centre - spread * b / a, a / spread

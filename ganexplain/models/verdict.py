@@ -67,3 +67,24 @@ class Verdict:
     def evidence(self, side: str) -> Tensor:
         """(N,) distance of the logit from the threshold, positive when it speaks for ``side`` ("real" or "fake")."""
         return checks.side(side) * (self.logit - self.threshold)
+
+
+def platt(real: Tensor, fake: Tensor, real_share: float = 0.5) -> tuple[float, float]:
+    """Threshold and slope of P(real) = sigmoid(slope * (logit - threshold)) by logistic regression (Platt 1999)."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    logit = torch.cat([real, fake]).double()
+    centre, spread = float(logit.mean()), max(float(logit.std()), 1e-12)
+    target = np.r_[np.ones(len(real)), np.zeros(len(fake))]
+    shares = np.full(len(real), real_share / len(real)), np.full(len(fake), (1 - real_share) / len(fake))
+    weight = np.concatenate(shares) * len(target)
+    scaled = ((logit - centre) / spread).numpy()[:, None]
+    fit = LogisticRegression(C=100.0, tol=1e-8, max_iter=1000).fit(scaled, target, sample_weight=weight)
+    a, b = float(fit.coef_[0, 0]), float(fit.intercept_[0])
+    if a <= 0:
+        raise ValueError(
+            "the fakes have higher logits than the reals, so nothing can be calibrated; the polarity may be inverted: "
+            "say polarity='fake' if a high output means fake, or the other real_class"
+        )
+    return centre - spread * b / a, a / spread

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from ganexplain import checks
 from ganexplain.attribution.chart import BaselineLike
 from ganexplain.models.critic import Critic
+from ganexplain.models.forms import Form
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,12 @@ class Origin:
     many: Tensor | None = None
 
 
-def baselines_in(baseline: BaselineLike) -> int:
-    """How many baselines an image this stands for: 1, or the size of a set (the most it can have)."""
+def baselines_in(baseline: BaselineLike, axes: int = 4) -> int:
+    """How many baselines an input of ``axes`` axes (with that of N) this stands for: 1, or the size of a set."""
     from ganexplain.attribution import BASELINES
 
     if isinstance(baseline, Tensor):
-        return baseline.shape[1] if baseline.ndim == 5 else 1
+        return baseline.shape[1] if baseline.ndim == axes + 1 else 1
     made = BASELINES.get(baseline)() if isinstance(baseline, str) else baseline
     return int(getattr(made, "n", 1))
 
@@ -41,10 +43,11 @@ def origin_of(critic: Critic, images: Tensor, baseline: BaselineLike) -> Origin:
 
     Args:
         critic: asked for its reference reals where the baseline needs them.
-        images: (N, C, H, W) in [-1, 1].
+        images: (N, C, H, W) in [-1, 1], or rows or signals.
         baseline: a name from the registry, a tensor, a callable (critic, images) -> tensor, or None: the nearest real
-            where the critic knows reals, else the blurred image. A tensor (N or 1, K, C, H, W) is a set of K baselines
-            for each image, over which explanations are averaged.
+            where the critic knows reals, else what the form has that needs none: the blurred image or signal, or the
+            row of zeros. A tensor with one more axis, (N or 1, K, C, H, W), is a set of K baselines for each image,
+            over which explanations are averaged.
 
     Raises:
         ValueError: unknown name, wrong shape, or reals are needed and not known.
@@ -52,19 +55,35 @@ def origin_of(critic: Critic, images: Tensor, baseline: BaselineLike) -> Origin:
     from ganexplain.attribution import BASELINES
 
     if baseline is None:
-        baseline = "nearest_real" if critic.reference is not None else "blur"
+        baseline = "nearest_real" if critic.reference is not None else critic.form.contrasts[0]
     if isinstance(baseline, Tensor):
         made, name = baseline, "given"
     elif isinstance(baseline, str):
-        made, name = BASELINES.get(baseline)()(critic, images), baseline.replace("-", "_")
+        name = baseline.replace("-", "_")
+        made = _of_form(critic.form, name, BASELINES.get(baseline))()(critic, images)
     else:
         made, name = baseline(critic, images), getattr(baseline, "name", "given")
     if not isinstance(made, Tensor):
         raise TypeError(f"a baseline must be a tensor {tuple(images.shape)}, got {type(made).__name__}")
-    if made.ndim not in (4, 5) or made.shape[-3:] != images.shape[1:] or len(made) not in (1, len(images)):
+    axes = images.ndim
+    if (
+        made.ndim not in (axes, axes + 1)
+        or made.shape[1 - axes :] != images.shape[1:]
+        or len(made) not in (1, len(images))
+    ):
         raise ValueError(
             f"a baseline must have the shape {tuple(images.shape)} or (1, ...), or for a set of K of them (1, K, ...), "
             f"got {tuple(made.shape)}"
         )
     made = checks.finite(made, "the baseline").to(images).detach().clone()
-    return Origin(made, name) if made.ndim == 4 else Origin(made.mean(1), name, made)
+    return Origin(made, name) if made.ndim == axes else Origin(made.mean(1), name, made)
+
+
+def _of_form(form: Form, name: str, kind: Any) -> Any:
+    """Refuse a baseline that only another form has."""
+    if name not in form.baselines:
+        raise ValueError(
+            f"there is no baseline {name!r} for {form.many}; take {', '.join(form.baselines[:-1])} or "
+            f"{form.baselines[-1]}"
+        )
+    return kind

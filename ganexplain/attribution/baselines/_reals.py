@@ -1,25 +1,22 @@
-"""The critic's reference reals at the size of the images that are explained."""
+"""The critic's reference reals at the size of the inputs that are explained."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from ganexplain.models.critic import Critic, Reference
-from ganexplain.models.preprocess import resized
+from ganexplain.models.critic import Critic
+from ganexplain.models.reference import Reference
 
 
 def known_reals(critic: Critic, images: Tensor) -> Reference:
-    """The reference with its images at (C, H, W) of ``images``.
+    """The reference with its images at (C, H, W) of ``images``, or rows or signals of the same shape.
 
     Raises:
         ValueError: the critic knows no reals, or reals with another number of channels.
     """
     reference = critic.reference
     if reference is None:
-        raise ValueError("this baseline needs real images; give them with critic.with_reference(reals), or --reals DIR")
-    reals = reference.images.to(images)
-    if reals.shape[1] != images.shape[1]:
-        raise ValueError(f"the reals have {reals.shape[1]} channels and the images {images.shape[1]}; read both alike")
-    if reals.shape[-2:] != images.shape[-2:]:
-        reals = resized(reals, (images.shape[-2], images.shape[-1]))
-    return Reference(reals, reference.logits)
+        raise ValueError(
+            f"this baseline needs real {critic.form.many}; give them with critic.with_reference(reals), or --reals"
+        )
+    return Reference(critic.form.fitted(reference.images, images, "the reals"), reference.logits)

@@ -1,4 +1,4 @@
-"""The image without its details."""
+"""The image or signal without its details."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ __all__ = ["Blur"]
 
 
 class Blur:
-    """The image under a Gaussian of one eighth of its width: colours and layout stay, details go."""
+    """The image or signal under a Gaussian of one eighth of its width: colours and layout stay, details go."""
 
     name = "blur"
     phrase = "the same image with its details blurred away"
 
     def __call__(self, critic: Critic, images: Tensor) -> Tensor:
-        """(N, C, H, W)."""
+        """(N, C, H, W) or (N, C, L)."""
         from scipy.ndimage import gaussian_filter
 
         sigma = images.shape[-1] / 8
-        smooth = gaussian_filter(images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest")
+        widths = (0, 0, *[sigma] * (images.ndim - 2))
+        smooth = gaussian_filter(images.detach().cpu().double().numpy(), widths, mode="nearest")
         return torch.from_numpy(smooth).to(images)

@@ -1,4 +1,4 @@
-"""The nearest real image."""
+"""The nearest real."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SAME = 1e-3  # root mean square difference below which two images are the same o
 
 
 class NearestReal:
-    """The reference real nearest in pixels, first among those that the critic judges real; never the image itself."""
+    """The reference real nearest in its values, first among those judged real; never the input itself."""
 
     name = "nearest_real"
     phrase = "the most similar real image that is known"
@@ -27,10 +27,11 @@ class NearestReal:
         believed = reference.logits.to(images.device) >= threshold
         # the faster form |a|^2 - 2ab + |b|^2 loses the digits that tell an image from itself
         exact = "donot_use_mm_for_euclid_dist"
-        distance = torch.cdist(images.flatten(1).double(), reference.images.flatten(1).double(), compute_mode=exact)
+        own, known = (critic.form.comparable(x, reference.images).flatten(1) for x in (images, reference.images))
+        distance = torch.cdist(own.double(), known.double(), compute_mode=exact)
         distance /= images[0].numel() ** 0.5
         distance[distance < SAME] = torch.inf
         distance += torch.where(believed, 0.0, DOUBTED)
         if torch.isinf(distance).all(1).any():
-            raise ValueError("the only real image known is the one to be explained; give more reals")
+            raise ValueError(f"the only real {critic.form.one} known is the one to be explained; give more reals")
         return reference.images[distance.argmin(1)]

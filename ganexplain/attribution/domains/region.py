@@ -8,8 +8,9 @@ from torch import Tensor
 from ganexplain import checks
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import BaselineLike, Chart
-from ganexplain.attribution.domains._images import image_chart
+from ganexplain.attribution.domains._own import of_form, own_chart
 from ganexplain.models.critic import Critic
+from ganexplain.models.forms import Images
 
 __all__ = ["Region"]
 
@@ -26,6 +27,7 @@ class Region:
     """
 
     name = "region"
+    form = Images
 
     def __init__(self, mask: Tensor | None = None, *, n_segments: int | None = None, source: str = "") -> None:
         self.mask = None if mask is None else groups.check_labels(mask, "mask")
@@ -34,11 +36,12 @@ class Region:
 
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
         """The chart of images (N, C, H, W) in [-1, 1]."""
-        checks.images(inputs)
+        of_form(critic, self)
+        critic.form.check(inputs)
         labels = segments(inputs, self.n_segments) if self.mask is None else self._given(inputs)
         players = groups.canonical(labels)[:, None].expand(-1, *inputs.shape[1:])
         facts = {"regions": self.source, "n_segments": self.n_segments}
-        return image_chart(critic, inputs, baseline, players=players, domain=self.name, facts=facts)
+        return own_chart(critic, inputs, baseline, players=players, domain=self.name, facts=facts)
 
     def _given(self, images: Tensor) -> Tensor:
         mask = self.mask if self.mask is not None else images.new_zeros(0)

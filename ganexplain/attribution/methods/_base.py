@@ -89,7 +89,7 @@ class Method(ABC):
         self.batch_size = int(checks.positive(batch_size, "batch_size"))
 
     def attribute(self, inputs: Tensor, *, side: str = "fake", seed: int = 0) -> Attribution:
-        """Explain inputs (N, C, H, W) in [-1, 1]: positive values speak for ``side``.
+        """Explain images (N, C, H, W) in [-1, 1], or what else the critic reads: positive values speak for ``side``.
 
         Args:
             inputs: what is explained.
@@ -102,7 +102,7 @@ class Method(ABC):
         sign = checks.side(side)
         flip = sign if self.odd else 1
         with tensors.isolated(seed), torch.enable_grad():  # also inside a caller's no_grad
-            checks.images(inputs)
+            self.critic.form.check(inputs)
             # layers keep their names and meanings only in the network as it was given
             critic = self.critic if self.needs == "modules" else self.critic.fast(inputs, batch_size=self.batch_size)
             alone = self.batch_size > 1 and critic.judges_alone(inputs)
@@ -125,6 +125,7 @@ class Method(ABC):
             origins=_shown(chart),
             verdict=verdict,
             origin_logit=origin.to(verdict.logit),
+            form=self.critic.form,
             side=side,
             method=self.name,
             domain=chart.domain,
@@ -176,7 +177,7 @@ class Method(ABC):
 
     def passes(self, n_players: int) -> int:
         """The most forward passes an image, with the baselines that were given."""
-        k = baselines_in(self.baseline)
+        k = baselines_in(self.baseline, self.critic.form.ndim)
         return self.planned(n_players) + k - 1 if self.sets else self.planned(n_players) * k
 
     def variant(self, **changes: Any) -> Self:
@@ -190,18 +191,16 @@ class Method(ABC):
 
     def _unit(self) -> str:
         """The unit of the values."""
-        return self.unit.format(self.critic.unit)
+        word = self.unit.format(self.critic.unit)
+        return word if word.endswith("^2") else word.replace("per unit", f"per {self.critic.form.unit}")
 
     def _params(self) -> dict[str, Any]:
         """Parameters as JSON: what the constructor was given, beside critic, domain and baseline."""
         skip = ("critic", "domain", "baseline", "batch_size")
         return {name: value for name, value in vars(self).items() if name not in skip and not name.startswith("_")}
 
-    @staticmethod
-    def _default_domain() -> Domain:
-        from ganexplain.attribution.domains.pixel import Pixel
-
-        return Pixel()
+    def _default_domain(self) -> Domain:
+        return domain_named(self.critic.form.differentiated)
 
 
 class CoalitionMethod(Method):
@@ -231,11 +230,16 @@ class CoalitionMethod(Method):
             raise ValueError(f"max_evaluations must be at least {FEWEST}, got {max_evaluations}")
         self.max_evaluations = int(max_evaluations)
 
-    @staticmethod
-    def _default_domain() -> Domain:
-        from ganexplain.attribution.domains.region import Region
+    def _default_domain(self) -> Domain:
+        return domain_named(self.critic.form.removed)
 
-        return Region()
+
+def domain_named(name: str) -> Domain:
+    """The domain of that name, as it is without settings."""
+    from ganexplain.attribution import DOMAINS
+
+    made: Domain = DOMAINS.get(name)()
+    return made
 
 
 def _negated(chart: Chart) -> Chart:

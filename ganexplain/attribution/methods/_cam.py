@@ -18,6 +18,7 @@ from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.methods._base import ENDS, Method, Outcome
 from ganexplain.attribution.methods._grid import SPATIAL, Size, Tracer, spread, through_resize
 from ganexplain.models.critic import Critic
+from ganexplain.models.forms import Images
 
 LISTED = 12  # names in an error
 NORMS = (nn.InstanceNorm2d, nn.GroupNorm, nn.LayerNorm)  # by the image's own statistics
@@ -70,6 +71,11 @@ class ActivationMap(Method):
 
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         network, rows = self._network(), torch.arange(len(chart.point), device=chart.point.device)
+        form = self.critic.form
+        if not isinstance(form, Images):
+            raise ValueError(
+                f"{self.name} gives a map of pixels, and the domain {chart.domain!r} is one of {form.many}"
+            )
         if chart.image is None or not torch.equal(chart.image(chart.point, rows), chart.point):
             raise ValueError(
                 f"{self.name} gives a map of pixels, and the domain {chart.domain!r} has other coordinates"

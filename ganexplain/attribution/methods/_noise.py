@@ -121,7 +121,7 @@ class NoiseMethod(Method):
     def planned(self, n_players: int) -> int:
         """What the wrapped method takes, with ends of its own where it looks at them, for each sample; and the ends."""
         made = self._wrapped()
-        own = made.planned(n_players) - ENDS + (1 + baselines_in(self.baseline)) * made.complete
+        own = made.planned(n_players) - ENDS + (1 + baselines_in(self.baseline, self.critic.form.ndim)) * made.complete
         return self.n_samples * own + ENDS
 
     def _wrapped(self) -> Method:

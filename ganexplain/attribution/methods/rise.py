@@ -66,9 +66,8 @@ class Rise(CoalitionMethod):
             raise ValueError(f"keep must be a probability between 0 and 1, got {keep}")
         self.keep, self.cells = float(keep), CELLS
 
-    @staticmethod
-    def _default_domain() -> Domain:
-        return Method._default_domain()
+    def _default_domain(self) -> Domain:
+        return Method._default_domain(self)
 
     def planned(self, n_players: int) -> int:
         """The number asked for, and the ends."""
