@@ -1,4 +1,4 @@
-"""A file of weights as a critic or generator: the verdict is that of the network itself, and what was assumed is said."""
+"""A file of weights as a critic or generator: its verdict is the network's own, and what was assumed is said."""
 
 import io
 import json

@@ -1,10 +1,9 @@
-"""Does a generator draw what it was trained to draw: codes of its prior, many images and not one, pictures, not noise?"""
+"""Does a generator draw what it was trained to draw: from codes of its prior, many pictures, and no noise?"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,83 +11,19 @@ from torch import Tensor, nn
 
 from ganexplain import checks, tensors
 from ganexplain.evaluation.doctor import fingerprint as prints
+from ganexplain.evaluation.doctor import rectifiers
+from ganexplain.evaluation.doctor.examination import Advance, Examination
 from ganexplain.evaluation.doctor.finding import Finding, Topic
-from ganexplain.models import priors
+from ganexplain.evaluation.doctor.maker import Maker, smoothness, spread
 from ganexplain.models.generator import Generator, WrappedGenerator
 
-N = 128  # codes
 COPY = 0.05  # of the median distance: nearer images are one image
 COLLAPSED, NARROW = 0.1, 0.5  # diversity of the samples over that of the reals
 ALIKE = 0.02  # root mean square difference, of 2, that no eye calls another image
 NOISY, ROUGH = 0.2, 0.3  # correlation of neighbouring pixels, and how much below that of the reals
 CLIPPED = 0.01  # share of pixels beyond the declared range that is no rounding
 DEAD = 0.01  # of the median axis: an axis of the code that moves the image less
-TRIED = ("normal", "uniform", "truncated")  # a long code on the sphere is all but normal
 NEGATIVE = -0.3  # correlation of the mean images from which on colours are exchanged
-SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3)
-
-
-@dataclass(frozen=True)
-class Maker:
-    """A generator with samples, and reals where there are some.
-
-    Attributes:
-        generator: draws images in [-1, 1].
-        real: (R, C, H, W) in [-1, 1], or None.
-        batch_size: the most codes in one forward.
-        seed: of the codes.
-    """
-
-    generator: Generator
-    real: Tensor | None = None
-    batch_size: int = 64
-    seed: int = 0
-
-    @cached_property
-    def codes(self) -> Tensor:
-        """(N, z_dim)."""
-        return self.generator.sample(N, seed=self.seed)
-
-    @cached_property
-    def images(self) -> Tensor:
-        """(N, C, H, W) in [-1, 1]."""
-        return self.generator.render(self.codes, batch_size=self.batch_size).cpu()
-
-    @cached_property
-    def fitted(self) -> Tensor | None:
-        """The reals in the size and colours of the samples."""
-        from ganexplain.models.preprocess import Preprocess
-
-        if self.real is None:
-            return None
-        height, width = self.images.shape[-2:]
-        return Preprocess(size=(height, width), channels=self.images.shape[1])(self.real[:N]).clamp(-1, 1)
-
-    def drawn(self, prior: str) -> Generator:
-        """The same generator with codes of another prior."""
-        twin = self.generator._variant(prior=prior)
-        return twin
-
-    def fits(self, generator: Generator) -> prints.Fingerprint | None:
-        """How far what a generator's BatchNorm layers are fed is from what they saw in training."""
-        with prints.watching(generator) as moments:
-            generator.render(generator.sample(N, seed=self.seed), batch_size=self.batch_size)
-        return prints.fingerprint(generator, {}, moments)
-
-    @cached_property
-    def own(self) -> prints.Fingerprint | None:
-        """`fits` of the generator as it is."""
-        return self.fits(self.generator)
-
-
-def spread(images: Tensor) -> float:
-    """Root mean square difference of two images, a pixel.
-
-    >>> spread(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1))
-    1.0
-    """
-    flat = images.flatten(1).double()
-    return float((2 * flat.var(0, correction=1).mean()).sqrt())
 
 
 def repeats(maker: Maker) -> Finding:
@@ -141,7 +76,7 @@ def diversity(maker: Maker) -> Finding:
     if value < ALIKE:
         return topic.fail(value, f"all samples look alike: two differ by {value:.2g} of 2 on average", advice, details)
     if copies > 0.5:
-        sentence = f"{copies:.0%} of the samples have a copy among {N}: the generator draws few images"
+        sentence = f"{copies:.0%} of the samples have a copy among {len(maker.images)}: the generator draws few images"
         return topic.fail(value, sentence, advice, details)
     if reals is None or len(reals) < 10:
         return topic.ok(value, f"two samples differ by {value:.2f} of 2 on average", details)
@@ -153,15 +88,6 @@ def diversity(maker: Maker) -> Finding:
     if ratio < NARROW:
         return topic.warn(value, sentence, "it draws a narrow part of the data: directions cover no more", details)
     return topic.ok(value, sentence, details)
-
-
-def smoothness(images: Tensor) -> float:
-    """Correlation of pixels side by side, over all images; 0 for white noise."""
-    x = images.double() - images.double().mean((2, 3), keepdim=True)
-    pairs = ((x[..., 1:], x[..., :-1]), (x[..., 1:, :], x[..., :-1, :]))
-    tops = sum(float((a * b).sum()) for a, b in pairs)
-    sizes = sum(float((a.square().sum() * b.square().sum()).sqrt()) for a, b in pairs)
-    return tops / sizes if sizes else 0.0
 
 
 def pictures(maker: Maker) -> Finding:
@@ -203,48 +129,45 @@ def axes(maker: Maker) -> Finding:
 
 
 def prior(maker: Maker) -> Finding:
-    """Where codes came from in training, by what BatchNorm remembers."""
-    topic = Topic("prior", "distance from the running statistics")
+    """Where codes came from in training, by what the first BatchNorm remembers."""
+    topic, own = Topic("prior", "distance from the first running statistics"), maker.generator.prior
     if maker.own is None:
-        return topic.skip(f"{maker.generator.prior} is taken; only BatchNorm with running statistics remembers codes")
-    found = {name: maker.fits(maker.drawn(name)) for name in TRIED if name != maker.generator.prior}
-    known = {name: one for name, one in found.items() if one is not None}
-    details = {maker.generator.prior: maker.own.distance} | {name: one.distance for name, one in known.items()}
+        return topic.skip(f"{own} is taken; only BatchNorm with running statistics remembers codes")
+    known = {name: one.first for name, one in maker.by_prior.items()}
+    details = {name: one.distance for name, one in known.items()}
     best = min(known, key=lambda name: known[name].distance)
-    sure = prints.certainty(maker.own, known[best])
-    told = f"BatchNorm layers are {maker.own.distance:.2f} from what they saw under {_prior(maker.generator.prior)} codes"
+    told = f"the first BatchNorm is {details[own]:.2f} from what it saw, under {own} codes"
+    sure = prints.certainty(known[own], known[best])
     if not sure:
-        return topic.ok(maker.own.distance, told, details)
-    sentence = f"{told}, {known[best].distance:.2f} under {_prior(best)} codes"
-    found_ = topic.fail if sure == "certain" else topic.warn
+        return topic.ok(details[own], told, details)
+    sentence = f"{told}, {details[best]:.2f} under {best} codes"
+    wrong = topic.fail if sure == "certain" else topic.warn
     advice = f"draw codes as in training: prior={best!r}"
-    return found_(maker.own.distance, sentence, advice, details).proposing({"generator.prior": best}, sure, sentence)
+    return wrong(details[own], sentence, advice, details).proposing({"generator.prior": best}, sure, sentence)
 
 
-def slope(maker: Maker) -> Finding:
-    """The slope of the rectifiers, by what BatchNorm remembers."""
-    topic, about = Topic("activation slope", "distance from the running statistics"), maker.generator.about
-    known = None if about is None else about.spec.architecture.get("slope")
-    if about is None or not isinstance(known, (int, float)):
-        return topic.skip("the layout has no slope to try")
+def activations(maker: Maker) -> Finding:
+    """The activations between the layers, by what BatchNorm remembers."""
+    topic, generator = Topic("activations", "distance from the running statistics"), maker.generator
     if maker.own is None:
         return topic.skip("only BatchNorm with running statistics remembers what it was fed")
-    tried: dict[float, prints.Fingerprint] = {}
-    for other in SLOPES:
-        if abs(other - known) > 1e-6:
-            spec = replace(about.spec, architecture={**about.spec.architecture, "slope": other})
-            made = maker.fits(about.reread(spec))
-            tried |= {} if made is None else {other: made}
-    best = min(tried, key=lambda s: tried[s].distance)
-    details = {f"slope {known:g}": maker.own.distance} | {f"slope {s:g}": one.distance for s, one in tried.items()}
-    sure = prints.certainty(maker.own, tried[best])
-    if not sure:
-        return topic.ok(maker.own.distance, f"no other slope fits better than {known:g}", details)
-    sentence = f"slope {best:g} fits: {tried[best].distance:.2f} from the running statistics, {known:g} is {maker.own.distance:.2f}"
-    found = topic.fail if sure == "certain" else topic.warn
-    return found(maker.own.distance, sentence, f"say it: [architecture] slope = {best:g}", details).proposing(
-        {"architecture.slope": best}, sure, sentence
+    best = prior(maker).accepted.get("generator.prior", generator.prior)
+    before = maker.by_prior[best]
+    found = rectifiers.calibrated(maker.drawn(best), lambda network: maker.fits(network))  # type: ignore[arg-type]
+    own, sure = before.distance, "" if found is None else prints.certainty(*rectifiers.moved(before, found.fits))
+    if found is None or not sure:
+        return topic.ok(own, "no other activations fit what BatchNorm layers remember clearly better")
+    sentence = (
+        f"with {found.words} BatchNorm layers are {found.fits.distance:.2f} from what they saw, as it is {own:.2f}"
     )
+    advice = f"the layers are followed by {found.words}: rebuild the network so"
+    wrong = topic.fail if sure == "certain" else topic.warn
+    names = [name for name, _ in found.choices]
+    if generator.about is None or ("leaky_relu" in names and found.slope is None):
+        return wrong(own, sentence, advice)
+    proposal: dict[str, Any] = {"architecture.activation": names[0] if len(set(names)) == 1 else names}
+    proposal |= {} if found.slope is None else {"architecture.slope": found.slope}
+    return wrong(own, sentence, advice).proposing(proposal, sure, sentence)
 
 
 def statistics(maker: Maker) -> Finding:
@@ -265,7 +188,7 @@ def statistics(maker: Maker) -> Finding:
     sentence = f"what BatchNorm layers are fed is {value:.2f} from what they saw in training (0 fits)"
     if value < prints.OFF:
         return topic.ok(value, sentence)
-    advice = "see prior and slope below; else the file is of another architecture, or images were drawn in train mode"
+    advice = "see prior and activations; else these are weights of another network, or samples were drawn in train mode"
     return topic.fail(value, sentence, advice)
 
 
@@ -295,21 +218,42 @@ CHECKS: dict[str, Callable[[Maker], Finding]] = {
     "pictures": pictures,
     "code": axes,
     "prior": prior,
-    "activation slope": slope,
+    "activations": activations,
     "tones": tones,
 }
 
 
-def _prior(name: str) -> str:
-    return priors.WORDS[name].partition(" ")[0]
+def examine_generator(
+    generator: Generator,
+    *,
+    real: Tensor | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    advance: Advance | None = None,
+) -> Examination:
+    """Examine a generator before its directions are looked for.
 
-
-def maker_of(generator: Generator, real: Tensor | None, **settings: Any) -> Maker:
-    """A case to look at.
+    Args:
+        generator: draws images; a conditional one has its class, see `Generator.given`.
+        real: (R, C, H, W) in [-1, 1], which samples are compared with, or None.
+        batch_size: the most codes in one forward.
+        seed: of codes.
+        advance: is told the name of each check and the share that is done.
 
     Raises:
-        ValueError: reals are out of range.
+        ValueError: reals are out of range, or the generator draws a class and was not told which.
     """
     if real is not None:
         checks.images(real, "real")
-    return Maker(generator, real, **settings)
+    private = copy.deepcopy(generator).eval()  # drawing in train mode would change what BatchNorm remembers
+    maker, tell = Maker(private, real, batch_size, seed), advance or (lambda what, done: None)
+    checks.finite(maker.images, "the generator's images")
+    findings = []
+    for i, (name, check) in enumerate(CHECKS.items()):
+        tell(name, i / len(CHECKS))
+        findings.append(check(maker))
+    tell("", 1.0)
+    _, channels, height, width = maker.images.shape
+    model = f"codes of {maker.codes.shape[1]} numbers, {generator.prior}; images {channels} x {height} x {width}"
+    n_real = 0 if real is None else len(real)
+    return Examination(model, n_real, len(maker.images), seed, tuple(findings), subject="generator")
