@@ -39,7 +39,7 @@ def private_copy(network: nn.Module) -> nn.Module:
 def in_training(network: nn.Module) -> tuple[str, ...]:
     """Names of the layers in train mode that work otherwise than in eval mode: BatchNorm and dropout."""
     kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-    return tuple(name or "itself" for name, m in network.named_modules() if m.training and isinstance(m, kinds))
+    return tuple(name or "itself" for name, m in network.named_modules() if isinstance(m, kinds) and m.training)
 
 
 def _check(network: nn.Module) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 ADVICE = "ask for the weights alone, torch.save(net.state_dict(), path), or as .safetensors"
+PATHS = {"Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"}
 # standard library names that hold settings or make containers; every other one is refused where it is mentioned
 STANDARD = {
     "collections": {"OrderedDict", "defaultdict", "Counter", "deque"},
@@ -17,8 +18,8 @@ STANDARD = {
     },
     "argparse": {"Namespace"},
     "types": {"SimpleNamespace"},
-    "pathlib": {"Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"},
-    "pathlib._local": {"Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"},
+    "pathlib": PATHS,
+    "pathlib._local": PATHS,
     "datetime": {"datetime", "date", "time", "timedelta", "timezone"},
     "functools": {"partial"},
     "_codecs": {"encode"},
@@ -153,6 +154,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch.jit._pickle.restore_type_tag": lambda value, *_: value,
     "copyreg._reconstructor": _made,
     "copyreg.__newobj__": _made,
-    "pathlib.PosixPath": lambda *parts: "/".join(str(p) for p in parts),
-    "pathlib.WindowsPath": lambda *parts: "\\".join(str(p) for p in parts),
+    **{
+        f"{module}.{path}": lambda *parts: "/".join(map(str, parts))
+        for module in ("pathlib", "pathlib._local")
+        for path in PATHS
+    },
 }

@@ -67,7 +67,10 @@ class OnnxNetwork(nn.Module):
                 f"the ONNX network reads inputs {_shown(self.shape)}, got {tuple(x.shape)}; declare size and channels "
                 "of its images (Preprocess, or [images] of a spec)"
             )
-        size = self.shape[0] or max(len(x), 1)
+        if not len(x):
+            found = self(x.new_zeros(1, *x.shape[1:]))
+            return found[:0] if isinstance(found, Tensor) else tuple(part[:0] for part in found)
+        size = self.shape[0] or len(x)
         pieces = [self._run(x[i : i + size], size) for i in range(0, len(x), size)]
         columns = [torch.cat(column).to(x.device) for column in zip(*pieces, strict=True)]
         return columns[0] if len(columns) == 1 else tuple(columns)
@@ -116,6 +119,7 @@ def opened(path: Path, data: memoryview) -> Checkpoint:
             options,
             providers=["CPUExecutionProvider"],
             disabled_optimizers=["ConstantFolding"],  # a file could ask for terabytes of constants
+            enable_fallback=0,  # it would print, and try the same again
         )
     except Exception as error:
         said = " ".join(str(error).split())[:200]

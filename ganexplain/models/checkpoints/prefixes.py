@@ -44,6 +44,8 @@ def head_role(head: str) -> str | None:
     >>> head_role("netG"), head_role("discriminator_A"), head_role("classifier")
     ('generator', 'discriminator', None)
     """
+    if head in ("g", "d"):  # often layers, as in attention; networks are called G and D
+        return None
     said = words(head)
     found = {HEADS[w] for w in (*said, "".join(said)) if w in HEADS}
     return found.pop() if len(found) == 1 else None

@@ -75,7 +75,7 @@ def _archive(path: Path, data: memoryview) -> Checkpoint:
         from ganexplain.models.checkpoints import torchscript
 
         program = torchscript.opened(found)
-        networks = gather(dict(program.state_dict()))
+        networks = gather(dict(program.script.state_dict()))
         return _settled(Checkpoint(path, "torchscript", (), program), networks)
     if "data.pkl" not in found.spans:
         raise UnreadableError(kinds.inside_of(list(found.spans)))

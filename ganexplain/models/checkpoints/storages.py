@@ -162,6 +162,8 @@ class Store:
                 raw = raw.view(-1, dtype.itemsize).flip(1).reshape(-1)
             self.kept[key] = raw
         raw = self.kept[key]
+        if not len(raw):
+            return torch.empty(0, dtype=dtype)  # numpy's empty arrays have strides that torch cannot view
         return raw[: len(raw) // dtype.itemsize * dtype.itemsize].view(dtype)
 
     def _array(self, record: Record, name: str) -> Tensor:

@@ -6,6 +6,7 @@ import re
 import warnings
 import zipfile
 from io import BytesIO
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,13 +26,31 @@ REACHING = (
     (rf"\bprim{SPACE}\.{SPACE}((?:Ignored)?PythonOp|rpc_\w+|Print|debug\w*)\b", "prim::{}"),
     (r"(\^\s*\w+)", "a call of Python, {}"),
     (rf"\btorch{SPACE}\.{SPACE}(classes|jit)\b", "compiled classes of torch.{}"),
-    (r"(__backends__|\bgetattr\b|\bimport\b|\bopen\b)", "{}"),
+    (r"(__backends__|\bimport\b|\bopen\b)", "{}"),
+    # PyTorch writes getattr(self, "0") for parts whose names are numbers; any other would hide a name from this search
+    (r"(?<!\w)(getattr)\b(?!\((?!torch|ops)\w+, \"\d+\"\))", "{}"),
 )
 OPERATORS = re.compile(r"[-+*/%<>=!&|^~]|\b(?:if|else|not|and|or|is|in)\b")
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
-def opened(archive: Archive) -> nn.Module:
+class ScriptNetwork(nn.Module):
+    """A compiled program inside an ordinary module, which can be frozen and copied as others can.
+
+    Args:
+        script: the loaded program.
+    """
+
+    def __init__(self, script: nn.Module) -> None:
+        super().__init__()
+        self.script = script
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the program returns for its inputs; gradients flow where its operations let them."""
+        return self.script(*inputs)
+
+
+def opened(archive: Archive) -> ScriptNetwork:
     """The program of a TorchScript file on CPU, in eval mode.
 
     Raises:
@@ -56,7 +75,12 @@ def opened(archive: Archive) -> nn.Module:
         except Exception as error:
             said = " ".join(str(error).split())[:200]
             raise UnreadableError(f"is TorchScript that PyTorch {torch.__version__} cannot load ({said})") from error
-    return program.eval()
+    for parameter in program.parameters():
+        parameter.requires_grad_(
+            False
+        )  # a deep copy of TorchScript is no leaf of the graph where they require gradients
+    program.eval()
+    return ScriptNetwork(program).eval()
 
 
 def _rewritten(archive: Archive) -> BytesIO:
