@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -126,7 +128,8 @@ class Epilogue(nn.Module):
 
     def __init__(self, supply: Supply, width: int, channels: int, assumed: Assumed, outputs: int) -> None:
         super().__init__()
-        self.fromrgb = Activated(supply.at("fromrgb"), channels, 1, assumed) if _skips(supply) else None
+        uncut = replace(assumed, clamp=0.0)  # the official code cuts all convolutions but this one
+        self.fromrgb = Activated(supply.at("fromrgb"), channels, 1, uncut) if _skips(supply) else None
         supply.drop("resample_filter")
         spare = supply.shape("conv.weight")[1] - width
         if spare < 0:
