@@ -53,6 +53,8 @@ _HOMES = {
     "Plan": "ganexplain.explanation",
     "Report": "ganexplain.report.report",
     "read_image": "ganexplain.data.images",
+    "write_images": "ganexplain.data.writing",
+    "Spec": "ganexplain.models.spec",
 }
 
 __all__ = ["__version__", *_HOMES]
