@@ -65,6 +65,8 @@ class Meso4(Layout):
         unknown.pop("images.size", None)  # fc1 and the pooling tell it
         if spec.images.resize is None:
             unknown["images.resize"] = f"{images.resize or 'bilinear'} ({habits.source}); [images] resize"
+        said = {f"architecture.{key}" for key, value in spec.architecture.items() if value != "auto"}
+        why = {key: value for key, value in why.items() if key not in said}
         lines = (
             f"{'MesoInception4' if names.inceptions else 'Meso4'}: {network.words}; {size} px",
             f"head: {names.linear[0]} {network.fc1.in_features} -> 16, LeakyReLU {chosen['slope']:g}, "
@@ -88,8 +90,8 @@ def _chosen(names: _Names, tensors: parts.State, settings: Mapping[str, Any]) ->
     usual = {"flatten": flatten, "order": order, "eps": 1e-3 if names.keras else 1e-5, "inception_relu": names.biased}
     chosen = {k: usual[k] if k in usual and v in (None, "auto") else v for k, v in settings.items()}
     why = {
-        "flatten": f'{flatten} ({told}); [architecture] flatten = "hwc" as in Keras or "chw" as in torch',
-        "order": f'{order} ({placed}); [architecture] order = "relu-norm" or "norm-relu"',
+        "architecture.flatten": f'{flatten} ({told}); [architecture] flatten = "hwc" as in Keras or "chw" as in torch',
+        "architecture.order": f'{order} ({placed}); [architecture] order = "relu-norm" or "norm-relu"',
         "architecture.eps": f"{chosen['eps']:g} in BatchNorm ({made}); [architecture] eps",
         "architecture.slope": f"LeakyReLU {settings['slope']:g} before the last layer; [architecture] slope",
     }
@@ -98,8 +100,7 @@ def _chosen(names: _Names, tensors: parts.State, settings: Mapping[str, Any]) ->
         why["architecture.inception_relu"] = (
             f"{follows} after the kernels of inception layers; [architecture] inception_relu"
         )
-    said = {key for key, value in settings.items() if key in usual and value not in (None, "auto")}
-    return chosen, {key: value for key, value in why.items() if key.removeprefix("architecture.") not in said}
+    return chosen, why
 
 
 def _flattened(kernel: Tensor, keras: bool) -> tuple[str, str]:

@@ -254,8 +254,11 @@ def _plan(body: parts.State, rest: parts.State, settings: Mapping[str, Any]) -> 
     kind = "bottleneck" if "layer1.0.conv3.weight" in body else "basic"
     second = body.get("layer1.0.conv2.weight")
     groups = len(body["layer1.0.conv1.weight"]) // second.shape[1] if second is not None and second.ndim == 4 else 1
+    name = DEPTHS.get((kind, counts), "ResNet")
+    if kind == "bottleneck" and groups > 1:
+        name = name.replace("ResNet", "ResNeXt")
     line = (
-        f"{DEPTHS.get((kind, counts), 'ResNet')}: {kind} blocks {'-'.join(map(str, counts))}"
+        f"{name}: {kind} blocks {'-'.join(map(str, counts))}"
         f"{f', {groups} groups' if groups > 1 else ''}; conv1 {kernel}x{kernel} {stem.in_channels} -> "
         f"{stem.out_channels}{'; reads the residue of upsampling (NPR)' if npr else ''}"
     )
