@@ -4,7 +4,9 @@ import argparse
 import copy
 import dataclasses
 import pathlib
+import pickle
 import sys
+import types
 import warnings
 
 import numpy as np
@@ -408,3 +410,43 @@ def test_the_types_are_frozen(tmp_path, net) -> None:
     found = read(save(net.state_dict(), tmp_path / "a.pth"))
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.format = "onnx"
+
+
+def _reconstruct_persistent_obj(meta: object) -> object:
+    raise AssertionError(f"this would run the source code in {meta}")
+
+
+class _Persistent(Net):
+    """A module that pickles itself with its source code, as those of StyleGAN2-ADA and StyleGAN3 do."""
+
+    def __reduce__(self) -> object:
+        meta = {"type": "class", "version": 6, "module_src": "import os", "class_name": "Net", "state": vars(self)}
+        return _reconstruct_persistent_obj, (meta,)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_plain_pickles(tmp_path, net, protocol) -> None:
+    path = tmp_path / "net.pkl"
+    tied = net.state_dict() | {"again": net.state_dict()["head.bias"]}
+    path.write_bytes(pickle.dumps({"D": tied, "G": Script(), "epoch": 3}, protocol=protocol))
+    found = read(path)
+    same(found.network("D"), tied)
+    assert list(found.network("G").tensors) == list(Script().state_dict())
+    assert found.facts["epoch"] == 3
+
+
+def test_the_pickles_of_stylegan(tmp_path, monkeypatch) -> None:
+    home = types.ModuleType("torch_utils.persistence")
+    home._reconstruct_persistent_obj = _reconstruct_persistent_obj
+    monkeypatch.setattr(_reconstruct_persistent_obj, "__module__", "torch_utils.persistence")
+    monkeypatch.setitem(sys.modules, "torch_utils", types.ModuleType("torch_utils"))
+    monkeypatch.setitem(sys.modules, "torch_utils.persistence", home)
+    net, path = seeded(_Persistent), tmp_path / "network-snapshot.pkl"
+    path.write_bytes(
+        pickle.dumps({"G": None, "D": net, "G_ema": seeded(Script), "training_set_kwargs": {"xflip": True}})
+    )
+    found = read(path)
+    assert found.names == ("D", "G_ema")
+    same(found.network(role="discriminator"), net.state_dict())
+    assert found.network("D").modules[""]["class"] == "Net"
+    assert found.facts["training_set_kwargs.xflip"] is True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ganexplain.models.checkpoints.mapped import Mapped
 from ganexplain.models.checkpoints.naming import UnreadableError
 
 MAX_DIRECTORY = 32 * 2**20  # some 300,000 members; the largest public checkpoints have a few thousand
@@ -56,31 +56,6 @@ class Archive:
         return zlib.crc32(self.view(name)) == self.checks[name]
 
 
-class _Seen(io.RawIOBase):
-    """A mapped file as `zipfile` wants it, without a copy."""
-
-    def __init__(self, data: memoryview) -> None:
-        self.data, self.at = data, 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self.at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self.at = offset + (0, self.at, len(self.data))[whence]
-        if self.at < 0:
-            raise OSError("a place before the file")
-        return self.at
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self.data) if size < 0 else min(self.at + size, len(self.data))
-        piece = bytes(self.data[self.at : end])
-        self.at += len(piece)
-        return piece
-
-
 def opened(data: memoryview) -> Archive:
     """The archive in a file's bytes.
 
@@ -89,7 +64,7 @@ def opened(data: memoryview) -> Archive:
     """
     _bounded(data)
     try:
-        with zipfile.ZipFile(_Seen(data)) as file:
+        with zipfile.ZipFile(Mapped(data)) as file:
             members = [m for m in file.infolist() if not m.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error, IndexError) as error:
         raise UnreadableError(f"is a damaged archive ({error}); {AGAIN}") from None

@@ -82,6 +82,8 @@ def _unknown(head: bytes, suffix: str) -> str:
         return f"is a web page; {AGAIN}"
     if head[4:8] == b"TFL3" or suffix in (".pb", ".index", ".tflite", ".meta"):
         return TENSORFLOW
+    if suffix in (".pkl", ".pickle"):
+        return "is a pickle of the oldest kind, or none; load it where it was made and save the weights by torch.save"
     if all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head[:200]):
         start = head[:40].decode("ascii").split("\n")[0]
         return f"is text, beginning {start!r}; if it is the answer of a server, download the file itself"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
-from io import BytesIO
-from typing import Any
+from typing import IO, Any, cast
 
+from ganexplain.models.checkpoints.mapped import Mapped
 from ganexplain.models.checkpoints.naming import ADVICE, Name, Record, UnreadableError, called, keyed, mentioned
 
 MAX_STEPS = 5_000_000  # seconds and about a gigabyte; a checkpoint of a thousand layers takes some 50,000
@@ -27,7 +27,7 @@ PUSHED = {
 IGNORED = {"PROTO", "FRAME"}
 
 
-def interpret(stream: BytesIO, persistent: Callable[[Any], Any]) -> Any:
+def interpret(stream: Mapped, persistent: Callable[[Any], Any]) -> Any:
     """The object that the pickle at the stream's position describes; the stream is left behind its end.
 
     Args:
@@ -38,7 +38,7 @@ def interpret(stream: BytesIO, persistent: Callable[[Any], Any]) -> Any:
         UnreadableError: a name that no weights need, an unknown instruction, or too many of them.
     """
     machine = Machine(persistent)
-    for steps, (opcode, arg, _) in enumerate(pickletools.genops(stream)):
+    for steps, (opcode, arg, _) in enumerate(pickletools.genops(cast("IO[bytes]", stream))):
         if steps > MAX_STEPS:
             raise UnreadableError(f"needs more than {MAX_STEPS} steps to be read; {ADVICE}")
         if opcode.name == "STOP":

@@ -27,6 +27,7 @@ STANDARD = {
     "decimal": {"Decimal"},
     "uuid": {"UUID"},
 }
+FROM_BYTES = "torch.storage._load_from_bytes"  # numbers inside a pickle that torch.save did not write
 NUMPY = ("numpy.core.multiarray.", "numpy._core.multiarray.", "numpy.core.numeric.", "numpy._core.numeric.")
 NUMPY_CALLS = {"_reconstruct", "scalar", "_frombuffer"}
 
@@ -126,6 +127,15 @@ def _attribute(owner: Any, name: Any) -> Any:
     return Record("builtins.getattr", (owner, name))
 
 
+def _persistent(meta: Any) -> Record:
+    """A module of StyleGAN2-ADA and its kin, which carry their source code with them; the code is left alone."""
+    if not isinstance(meta, Mapping) or not isinstance(meta.get("state"), dict):
+        raise UnreadableError(f"describes an object of torch_utils.persistence without its state; {ADVICE}")
+    made = Record(str(meta.get("class_name")))
+    made.state = meta["state"]
+    return made
+
+
 def _encoded(text: str, coding: str = "latin1") -> bytes:
     if coding not in ("latin1", "latin-1", "utf-8", "ascii"):
         raise UnreadableError(f"asks for the coding {coding!r}, which no weights need; {ADVICE}")
@@ -149,6 +159,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch.Size": lambda values=(): tuple(values),
     "torch.device": lambda *parts: ":".join(str(p) for p in parts),
     "builtins.getattr": _attribute,
+    "torch_utils.persistence._reconstruct_persistent_obj": _persistent,
+    FROM_BYTES: lambda raw: Record(FROM_BYTES, (raw,)),
     "_codecs.encode": _encoded,
     **{f"torch.jit._pickle.build_{kind}list": _elements for kind in ("int", "double", "bool", "tensor")},
     "torch.jit._pickle.restore_type_tag": lambda value, *_: value,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.models.checkpoints.naming import Name, Record, UnreadableError
+from ganexplain.models.checkpoints.naming import FROM_BYTES, Name, Record, UnreadableError
 
 NUMBERS = {*("f2", "f4", "f8"), *("i1", "i2", "i4", "i8"), *("u1", "u2", "u4", "u8"), "b1"}
 SLACK = 64 * 2**20
@@ -105,12 +105,15 @@ class Store:
         raw: the bytes of a storage by its key.
         budget: how many bytes all tensors together may still take.
         swapped: whether the file was written on a machine of the other byte order.
+        inner: the storage in bytes that are a file of their own, as plain pickles keep them, and its store.
     """
 
     raw: Callable[[str], memoryview]
     budget: int
     swapped: bool = False
+    inner: Callable[[Any], tuple[Storage, Store]] | None = None
     kept: dict[str, Tensor] = field(default_factory=dict)
+    inside: dict[int, tuple[Storage, Store]] = field(default_factory=dict)
 
     def tensor(self, record: Record, name: str) -> Tensor:
         """The dense tensor of a record from `plainly`.
@@ -126,6 +129,9 @@ class Store:
 
     def _view(self, record: Record, name: str) -> Tensor:
         run, offset, size, stride = record.args[:4]
+        store = self
+        if isinstance(run, Record) and run.kind == FROM_BYTES and self.inner is not None:
+            run, store = self.inside.setdefault(id(run), self.inside.get(id(run)) or self.inner(run.args[0]))
         if not isinstance(run, Storage):
             raise UnreadableError(f"holds the tensor {name!r} without its numbers; save it again by torch.save")
         dtype = _dtype(record.args[6]) if record.kind.endswith("_v3") else run.dtype
@@ -135,7 +141,7 @@ class Store:
         self._spend(math.prod(shape) * dtype.itemsize, shape, name)
         if dtype in (torch.qint8, torch.quint8, torch.qint32):
             raise UnreadableError(f"holds the tensor {name!r}, which is quantised; save it as a dense float32 tensor")
-        numbers = self._numbers(run.key, dtype)
+        numbers = store._numbers(run.key, dtype)
         offset = natural(offset) + run.start
         last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
         if 0 not in shape and last >= len(numbers):

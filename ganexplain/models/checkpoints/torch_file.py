@@ -1,24 +1,20 @@
-"""Files of torch.save, the zip archives of today and the streams of before 1.6: what they describe, unrun."""
+"""Files of torch.save (archives of today, streams of before 1.6) and plain pickles: what they describe, unrun."""
 
 from __future__ import annotations
 
 import struct
 import sys
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 from ganexplain.models.checkpoints.archive import Archive
 from ganexplain.models.checkpoints.machine import interpret
+from ganexplain.models.checkpoints.mapped import Mapped
 from ganexplain.models.checkpoints.naming import UnreadableError
 from ganexplain.models.checkpoints.storages import SLACK, Storage, Store, storage
 
 MAGIC = 0x1950A86A20F9469CFC6C  # the number at the head of every stream of torch.save before 1.6
 PROTOCOL = 1001
-MAX_PICKLE = 256 * 2**20  # of descriptions; the numbers themselves lie outside
-TOO_LONG = (
-    f"has a description of more than {MAX_PICKLE} bytes; save the weights alone, torch.save(net.state_dict(), path)"
-)
 
 
 def from_archive(archive: Archive) -> tuple[Any, Store]:
@@ -27,32 +23,29 @@ def from_archive(archive: Archive) -> tuple[Any, Store]:
     Raises:
         UnreadableError: it holds something else than weights and settings.
     """
-    described = archive.view("data.pkl")
-    if len(described) > MAX_PICKLE:
-        raise UnreadableError(TOO_LONG)
     order = bytes(archive.view("byteorder")) if "byteorder" in archive.spans else b"little"
     if order not in (b"little", b"big"):
         raise UnreadableError(
             f"states the byte order {order[:20]!r}, expected little or big; download or copy it again"
         )
-    stored = interpret(BytesIO(described), storage)
+    stored = interpret(Mapped(archive.view("data.pkl")), storage)
     budget = 4 * len(archive.data) + SLACK  # four: half precision doubles, and tied weights count twice
     return stored, Store(lambda key: archive.view(f"data/{key}"), budget, order.decode() != sys.byteorder)
 
 
 def from_stream(data: memoryview) -> tuple[Any, Store]:
-    """What a file of torch.save before 1.6 describes, and the store of its numbers.
+    """What a file of torch.save before 1.6 describes, or a plain pickle, and the store of its numbers.
 
     Raises:
-        UnreadableError: it is none, or holds something else than weights and settings.
+        UnreadableError: it is damaged, or holds something else than weights and settings.
     """
-    stream = BytesIO(data[: MAX_PICKLE + 1])
-    head = interpret(stream, storage), interpret(stream, storage)
-    if head != (MAGIC, PROTOCOL):
-        raise UnreadableError(
-            "is a pickle that torch.save did not write; load it where it was made, if you trust it, and save the "
-            "weights by torch.save(net.state_dict(), path)"
-        )
+    stream = Mapped(data)
+    first = interpret(stream, storage)
+    budget = 4 * len(data) + SLACK
+    if first != MAGIC:
+        return first, Store(_member(data, {}), budget, inner=_held)
+    if interpret(stream, storage) != PROTOCOL:
+        raise UnreadableError("was written by a torch.save that is unknown here; save it again by today's PyTorch")
     system = interpret(stream, storage)
     seen: dict[str, Storage] = {}
 
@@ -61,11 +54,18 @@ def from_stream(data: memoryview) -> tuple[Any, Store]:
         return seen.setdefault(found.key, found) if isinstance(found, Storage) and not found.start else found
 
     stored, keys = interpret(stream, noted), interpret(stream, storage)
-    if stream.tell() > MAX_PICKLE:
-        raise UnreadableError(TOO_LONG)
     big = isinstance(system, Mapping) and system.get("little_endian") is False
     spans = _spans(data, stream.tell(), keys, seen)
-    return stored, Store(_member(data, spans), 4 * len(data) + SLACK, big != (sys.byteorder == "big"))
+    return stored, Store(_member(data, spans), budget, big != (sys.byteorder == "big"))
+
+
+def _held(raw: Any) -> tuple[Storage, Store]:
+    """The storage that a plain pickle keeps as the bytes of a file of its own."""
+    raw = raw.encode("latin1") if isinstance(raw, str) else raw
+    found, store = from_stream(memoryview(raw))
+    if not isinstance(found, Storage):
+        raise UnreadableError("keeps something else than numbers where numbers should be; do not trust it")
+    return found, store
 
 
 def _spans(data: memoryview, at: int, keys: Any, seen: Mapping[str, Storage]) -> dict[str, tuple[int, int]]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from ganexplain.models.checkpoints.archive import Archive
 from ganexplain.models.checkpoints.machine import interpret
+from ganexplain.models.checkpoints.mapped import Mapped
 from ganexplain.models.checkpoints.naming import Record, UnreadableError
 from ganexplain.models.checkpoints.storages import SLACK, Store, plainly, storage
 
@@ -115,7 +116,7 @@ def _harmless(code: str, part: str) -> None:
 def _bounded(archive: Archive, part: str) -> None:
     """Check every tensor's stated size against the bytes there are, before PyTorch makes it."""
     store = Store(lambda key: archive.view(f"{part}/{key}"), 4 * len(archive.data) + SLACK)
-    waiting = [interpret(BytesIO(archive.view(f"{part}.pkl")), storage)]
+    waiting = [interpret(Mapped(archive.view(f"{part}.pkl")), storage)]
     seen: set[int] = set()
     while waiting:
         value = waiting.pop()
