@@ -49,9 +49,12 @@ class Layout(ABC):
     Attributes:
         name: the file's stem.
         options: what ``[architecture]`` of a spec may set, with the default of each.
+        unmistakable: whether names alone tell its networks from those of all other layouts, so that none of those has
+            to be tried after it.
     """
 
     name: ClassVar[str]
+    unmistakable: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
@@ -98,16 +101,18 @@ def recognised(weights: Weights, spec: Spec, role: str | None = None) -> Found:
             raise ValueError(f"{_said(weights)} is not of the layout {spec.layout!r}: {_held(weights)}{WAY_OUT}")
         return found
     matches, refused = [], []
-    for name in LAYOUTS.names():
-        layout = LAYOUTS.get(name)()
+    layouts = [LAYOUTS.get(name)() for name in LAYOUTS.names()]
+    for layout in sorted(layouts, key=lambda layout: not layout.unmistakable):
         own = spec if set(spec.architecture) <= set(layout.options) else None
         try:
             found = None if own is None else layout.read(weights, own)
         except ValueError as error:
-            refused.append(f"{name} ({error})")
+            refused.append(f"{layout.name} ({error})")
             continue
         if found is not None and role in (None, found.role):
             matches.append(found)
+            if layout.unmistakable:
+                break
     if not matches:
         nearly = f"; nearly {' and '.join(refused)}" if refused else ""
         raise ValueError(f"no layout knows {_said(weights)}: {_held(weights)}{nearly}{WAY_OUT}")

@@ -36,6 +36,7 @@ class Meso4(Layout):
     """Meso4 and MesoInception4 (MesoNet), converted from Keras or from PyTorch ports."""
 
     name: ClassVar[str] = "meso4"
+    unmistakable: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Any]] = {
         "flatten": "auto",  # "hwc" as Keras does, "chw" as torch does
         "order": "auto",  # "relu-norm" or "norm-relu"

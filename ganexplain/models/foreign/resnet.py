@@ -35,6 +35,7 @@ class ResNet(Layout):
     """ResNet-18 to -152, ResNeXt and wide ResNet as torchvision names them, also in CIFAR's form."""
 
     name: ClassVar[str] = "resnet"
+    unmistakable: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Any]] = {
         "stem_stride": None,  # of conv1: 2 where its kernel is 7, 1 where it is 3
         "max_pool": None,  # after conv1: its stride, 0 for none; 2 where the kernel is 7, else 0

@@ -33,6 +33,7 @@ class Xception(Layout):
     """Xception with the names of the PyTorch port by Tstandley and Cadene (FaceForensics++, DeepfakeBench, timm)."""
 
     name: ClassVar[str] = "xception"
+    unmistakable: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Any]] = {"eps": 1e-5, "resize": True, "head": None, "head_activation": None}
 
     def read(self, weights: Weights, spec: Spec) -> Found | None:

@@ -7,8 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganexplain import tensors
-from ganexplain.models.foreign import LAYOUTS, recognised
-from ganexplain.models.spec import Spec
 
 State = dict[str, Tensor]
 
@@ -122,18 +120,3 @@ def headed(state: State, features: int, outputs: int = 1, name: str = "fc") -> S
     make = Maker(1)
     make.linear(name, outputs, features)
     return {**state, **make.state}
-
-
-def claimed(weights, spec: Spec | None = None):
-    """The layout that wins among all, and the scores of the others that read these weights too."""
-    found = recognised(weights, spec or Spec())
-    others = {}
-    for name in LAYOUTS.names():
-        if name != found.layout:
-            try:
-                other = LAYOUTS.get(name)().read(weights, Spec())
-            except ValueError:
-                continue
-            if other is not None:
-                others[name] = other.score
-    return found, others

@@ -10,6 +10,7 @@ from ganexplain import Critic
 from ganexplain.data.images import to_images
 from ganexplain.models import checkpoints
 from ganexplain.models.checkpoints import Weights
+from ganexplain.models.foreign import recognised
 from ganexplain.models.foreign.meso4 import Meso4
 from ganexplain.models.spec import Spec
 from tests.models.foreign import _detectors as made
@@ -176,15 +177,13 @@ def test_other_networks_are_left_alone_and_ruins_refused():
     odd["fc1.weight"] = torch.ones(16, 48)
     with pytest.raises(ValueError, match="must read 16 square maps, got 48 numbers"):
         read(odd)
-    found, others = made.claimed(Weights("", plain()))
-    assert found.layout == "meso4"
-    assert max(others.values(), default=0) < found.score
+    assert recognised(Weights("", plain()), Spec()).layout == "meso4"
 
 
 def test_the_published_detector_on_a_photographed_face(assets):
     from skimage import data
 
-    found, _ = made.claimed(checkpoints.read(assets / "meso4" / "meso4_df.safetensors").network())
+    found = recognised(checkpoints.read(assets / "meso4" / "meso4_df.safetensors").network(), Spec())
     assert found.layout == "meso4"
     assert found.unknown["architecture.flatten"].startswith("hwc (neighbouring weights correlate by 0.25 as hwc")
     judge = Critic(found.network, preprocess=found.spec.images.preprocess(), output="logit", polarity="real")

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from ganexplain.models.checkpoints import Weights
+from ganexplain.models.foreign import recognised
 from ganexplain.models.foreign.xception import Xception
 from ganexplain.models.spec import Spec
 from tests.models.foreign import _detectors as made
@@ -124,7 +125,5 @@ def test_ruins_are_refused():
     assert read({"block1.rep.1.conv1.weight": torch.ones(1)}) is None
 
 
-def test_no_other_layout_claims_it():
-    found, others = made.claimed(Weights("", state()))
-    assert found.layout == "xception"
-    assert others == {}
+def test_it_is_recognised():
+    assert recognised(Weights("", state()), Spec()).layout == "xception"
