@@ -69,7 +69,7 @@ def style_of(parts: Sequence[Part], scaled: bool) -> Style | None:
         hidden=(True if course or scaled else None) if hidden is None else hidden,
         corner=corner,
         reflect=course,
-        halving=corner,
+        halving=corner or not (len(convs) == 5 or scaled or _signed(blocks)),
         padding=kernel // 2 if scaled and kernel == 4 else (kernel - 1) // 2,
         condition_first=not (corner or course),
     )
@@ -82,16 +82,26 @@ def _score(blocks: Sequence[Block], kernel: int, corner: bool, hidden: bool, cou
         return 0.95
     if course:
         return 0.9
-    normed = any(len(block.parts) > 1 for block in blocks)
-    ends = convs[0].bias is not None and convs[-1].bias is not None
-    inside = {conv.bias is not None for conv in convs[1:-1]}
-    flat = convs[0].name.rpartition(".")
-    named = flat[2].isdecimal() and flat[0].rpartition(".")[2] in ROOTS
-    if named and ends and ((normed and inside == {False}) or (hidden and inside == {True})):
+    biased = all(conv.bias is not None for conv in convs)
+    if _signed(blocks) or (_rooted(convs[0]) and hidden and biased):
         return 0.9
-    if convs[0].into not in GIVEN or (hidden and ends and inside == {True}):
+    if convs[0].into not in GIVEN or (hidden and biased):
         return 0.7
-    return 0.45 if named or kernel == 3 else 0.25
+    return 0.45 if _rooted(convs[0]) or kernel == 3 else 0.25
+
+
+def _rooted(first: Part) -> bool:
+    """Whether layers are numbered under a name that pix2pix's have."""
+    home, _, leaf = first.name.rpartition(".")
+    return leaf.isdecimal() and home.rpartition(".")[2] in ROOTS
+
+
+def _signed(blocks: Sequence[Block]) -> bool:
+    """Whether there are pix2pix's names and biases: at both ends, and none before a BatchNorm."""
+    convs = [block.layer for block in blocks]
+    normed = all(len(block.parts) > 1 for block in blocks[1:-1])
+    ends = convs[0].bias is not None and convs[-1].bias is not None
+    return _rooted(convs[0]) and normed and ends and all(conv.bias is None for conv in convs[1:-1])
 
 
 def field(kernels: Sequence[int], strides: Sequence[int]) -> int:

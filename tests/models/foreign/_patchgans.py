@@ -133,7 +133,7 @@ def trained(network: nn.Module, seed: int = 0) -> nn.Module:
         for name, value in network.state_dict().items():
             if value.is_floating_point():
                 noise = torch.randn(value.shape, generator=source)
-                fan = max(value[0].numel(), 1) if value.ndim > 1 else 4
+                fan = 1 if "emb" in name else value[0].numel() if value.ndim > 1 else 4
                 value.copy_(
                     noise.abs() + 0.5 if name.endswith("running_var") else noise / fan**0.5 + (value.ndim == 1) * 0.3
                 )

@@ -60,11 +60,11 @@ def test_recognised_among_all_layouts(name):
 
 @pytest.mark.parametrize("layers", [1, 3, 5])
 def test_the_field_is_where_gradients_reach(layers):
-    network = originals.n_layers(layers=layers, norm="instance")
-    for module in network.modules():  # of constant weights and no norm, so that no path cancels another
+    network = originals.n_layers(layers=layers)
+    for module in network.modules():  # of constant weights, so that no path cancels another
         if isinstance(module, nn.Conv2d):
             nn.init.constant_(module.weight, 0.1)
-    read = found(network, norm="none")
+    read = found(network)
     side = {1: 16, 3: 70, 5: 286}[layers]
     x = torch.ones(1, 3, 300, 300, requires_grad=True)
     map_ = read.network(x)
