@@ -9,12 +9,15 @@ Size = tuple[int, int]
 KEPT = 4  # paths a state that are remembered, so that what nearly fits as well can be named
 GREY = {28: 0.0, 32: 1.0, 64: 1.2, 128: 2.0, 48: 2.5, 96: 2.5, 256: 2.5, 224: 3.0, 16: 3.0, 512: 4.0}
 COLOUR = {64: 0.0, 32: 0.2, 128: 0.3, 256: 0.5, 96: 0.8, 48: 1.0, 224: 1.0, 512: 1.0, 28: 2.0, 16: 3.0, 1024: 3.0}
+BUDGETS = (1.5, 3.0, 6.0, 12.0)  # cost of paths that are looked for, one after the other
+SPARE = 1.5  # beyond the cheapest path, for those that nearly fit as well
+TWICE = 1.5  # cost of pooling after a stride
 CHANGED = 1.0  # cost of another stride or padding than the last layer of the same kernel
 DOWN = {  # (stride, padding) by kernel with the cost of each: how far from custom
     1: {(1, 0): 0.0, (2, 0): 1.0},
     2: {(2, 0): 0.0, (1, 0): 0.8, (2, 1): 1.2},
     3: {(2, 1): 0.0, (1, 1): 0.1, (2, 0): 0.6, (1, 0): 0.6},
-    4: {(2, 1): 0.0, (1, 0): 0.8, (2, 0): 0.8, (1, 1): 1.2, (1, 2): 1.5, (2, 2): 1.8, (2, 3): 2.0},
+    4: {(2, 1): 0.0, (1, 0): 0.8, (2, 0): 0.3, (1, 1): 1.2, (1, 2): 1.5, (2, 2): 1.8, (2, 3): 2.0},
     5: {(2, 2): 0.0, (1, 0): 0.2, (1, 2): 0.3, (2, 1): 0.6, (2, 0): 0.6},
     6: {(2, 2): 0.0, (1, 0): 0.8, (2, 0): 0.8},
     7: {(2, 3): 0.0, (1, 3): 0.2, (1, 0): 0.4},
@@ -60,12 +63,14 @@ class Hop:
         turned: whether the convolution is transposed.
         choices: what it may do.
         fixed: the size that maps must have here, such as that of a LayerNorm.
+        free: whether other layers of the same kernel are no guide, as for the last one.
     """
 
     kernel: Size | None
     turned: bool = False
     choices: tuple[Choice, ...] = (Choice(),)
     fixed: Size | None = None
+    free: bool = False
 
     def moved(self, size: Size, choice: Choice) -> Size | None:
         """The size after the hop, or None where it cannot be made."""
@@ -119,19 +124,30 @@ def paths(hops: Sequence[Hop], starts: Mapping[Size, float], ends: Callable[[Siz
         starts: sizes at which the chain may begin, with the cost of each.
         ends: the cost of a size after the last hop; None where it is impossible.
     """
+    for budget in BUDGETS:
+        found = _within(hops, starts, ends, budget)
+        if found:
+            return _within(hops, starts, ends, min(found[0].cost + SPARE, BUDGETS[-1]))
+    return []
+
+
+def _within(
+    hops: Sequence[Hop], starts: Mapping[Size, float], ends: Callable[[Size], float | None], budget: float
+) -> list[Path]:
+    """Paths that cost at most ``budget``."""
     live = [Path(cost, (size,)) for size, cost in starts.items()]
     for hop in hops:
         reached: dict[object, list[Path]] = {}
         for path in live:
             for choice in hop.choices:
-                step = _step(path, hop, choice)
-                if step is not None:
+                step = _step(path, hop, choice) if path.cost + choice.cost <= budget else None
+                if step is not None and step.cost <= budget:
                     reached.setdefault(step.key, []).append(step)
         live = [path for same in reached.values() for path in sorted(same, key=lambda p: p.cost)[:KEPT]]
     whole = []
     for path in live:
         cost = ends(path.sizes[-1])
-        if cost is not None:
+        if cost is not None and path.cost + cost <= budget:
             whole.append(Path(path.cost + cost, path.sizes, path.choices))
     return sorted(whole, key=lambda path: path.cost)
 
@@ -141,7 +157,11 @@ def _step(path: Path, hop: Hop, choice: Choice) -> Path | None:
     if size is None:
         return None
     cost, habits = path.cost + choice.cost, path.habits
-    if hop.kernel is not None and path.sizes[-1] != (1, 1):  # at a single pixel there is nothing to choose
+    if choice.factor < 0 and path.choices and path.choices[-1].stride > 1:
+        cost += TWICE
+    if (
+        hop.kernel is not None and not hop.free and path.sizes[-1] != (1, 1)
+    ):  # at a single pixel there is nothing to choose
         way = (choice.stride, choice.padding)
         cost += CHANGED * (habits.get(hop.kernel, way) != way)
         habits = {**habits, hop.kernel: way}

@@ -10,11 +10,13 @@ from torch import nn
 
 from ganexplain.models.checkpoints import Weights
 from ganexplain.models.checkpoints.checkpoint import role_of, words
+from ganexplain.models.foreign import _calibrate
 from ganexplain.models.foreign._layout import Found
 from ganexplain.models.foreign._modules import Step
 from ganexplain.models.foreign._stack import Stack
 from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
+SMALL = 12  # side of images that a network of vectors may read, where nobody says
 NEAR = 1.5  # more cost than the best at which another size of images is still named
 
 
@@ -72,6 +74,8 @@ def found_generator(
     stack: Stack, layout: str, spec: Spec, *, score: float, side: tuple[int, int, int] | None = None
 ) -> Found:
     """A generator that takes codes (N, z_dim) and returns images, (C, H, W) = ``side`` if the chain ends flat."""
+    heard = _calibrate.told(stack)
+    stack = stack if heard is None else heard.stack
     unit = (stack.settings["tail"] or "tanh") == "sigmoid"
     shape = side or (stack.out, *(stack.size_out or (1, 1)))
     maps = stack.blocks[0].layer.kind != "linear"
@@ -80,10 +84,14 @@ def found_generator(
     own = Spec(
         layout=layout,
         images=ImageSpec(channels=shape[0]),
-        generator=GeneratorSpec(z_dim=stack.into, prior="normal", range=(0.0, 1.0) if unit else (-1.0, 1.0)),
+        generator=GeneratorSpec(
+            z_dim=stack.into, prior=(heard and heard.prior) or "normal", range=(0.0, 1.0) if unit else (-1.0, 1.0)
+        ),
     )
     unknown = assumed(stack)
-    if spec.generator.prior is None:
+    if heard is not None:
+        unknown = {key: why for key, why in unknown.items() if key not in heard.keys}
+    if spec.generator.prior is None and (heard is None or heard.prior is None):
         unknown["generator.prior"] = "codes from a normal distribution assumed; [generator] prior = ..."
     if stack.settings["tail"] is None:
         unknown["architecture.tail"] = 'tanh at the end assumed; [architecture] tail = "sigmoid" or "none"'
@@ -91,7 +99,12 @@ def found_generator(
         layout,
         "generator",
         stack.network(before=before, after=after),
-        (f"codes {stack.into}", *stack.lines(), f"images {'x'.join(map(str, shape))}"),
+        (
+            f"codes {stack.into}",
+            *stack.lines(),
+            f"images {'x'.join(map(str, shape))}",
+            *([heard.line] if heard else []),
+        ),
         spec.over(own),
         unknown,
         score,
@@ -174,7 +187,7 @@ def square(features: int, channels: int | None) -> tuple[int, int, int] | None:
     """
     for c in (1, 3) if channels is None else (channels,):
         side = math.isqrt(features // c)
-        if features == c * side * side and side > 7:
+        if features == c * side * side and side >= SMALL:
             return (c, side, side)
     return None
 

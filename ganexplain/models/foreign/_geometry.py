@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganexplain.models.foreign._blocks import Block
+from ganexplain.models.foreign._blocks import Block, hidden_norms
 from ganexplain.models.foreign._fit import COLOUR, GREY, Choice, Hop, Path, Size, custom, paths
 
 KEPT = 12  # ways that are remembered beside the best
 STRANGE = 4.0  # cost of a size that images seldom have
-POOLED = 3.0  # cost of a mean over the whole map before a linear layer
+POOLED = 1.5  # cost of a mean over the whole map before a linear layer
 WIDEST = 520
 Facts = Mapping[str, Mapping[str, Any]]
 
@@ -106,17 +106,33 @@ def _convolution(
         usual = (Choice(1, half), *((Choice(1, 0, cost=1.0),) if half else ()))
     elif role == "discriminator" and index == len(blocks) - 1:
         usual = tuple(Choice(c.stride, c.padding, cost=_ending(c)) for c in usual)
+    elif role == "discriminator" and part.kernel == (5, 5) and _classifies(blocks, index):
+        usual = (Choice(1, 0), Choice(1, 2, cost=0.1), Choice(2, 2, cost=0.8))
+    elif role == "discriminator" and part.kernel == (3, 3) and _keeps(blocks, index):
+        usual = (Choice(1, 1), Choice(2, 1, cost=0.7), *(c for c in usual if c.padding == 0))
     said = {name: wanted[name] if wanted[name] is not None else _plain(facts.get(name)) for name in WAYS}
     extra = _plain(facts.get("output_padding"))
     for name in WAYS:
         if said[name] is not None:
             usual = _narrowed(usual, name, int(said[name] or 0), turned)
-    return Hop(part.kernel, turned, usual if extra is None else tuple(c for c in usual if c.extra == extra) or usual)
+    usual = usual if extra is None else tuple(c for c in usual if c.extra == extra) or usual
+    return Hop(part.kernel, turned, usual, free=index == len(blocks) - 1)
+
+
+def _keeps(blocks: Sequence[Block], index: int) -> bool:
+    """Whether a 3x3 convolution is likely to keep the size: beside 4x4 ones that halve it, or before pooling."""
+    even = any(b.layer.kind == "conv" and b.layer.kernel[0] in (2, 4) for b in blocks[:-1])
+    return even or blocks[index].room is None
 
 
 def _ending(choice: Choice) -> float:
     """Cost of the last convolution of a discriminator, which mostly covers the whole map."""
     return 0.0 if (choice.stride, choice.padding) == (1, 0) else 0.4 + choice.cost / 2 + 0.2 * (choice.padding > 0)
+
+
+def _classifies(blocks: Sequence[Block], index: int) -> bool:
+    """Whether this looks like LeNet: room for pooling, and two linear layers at the end."""
+    return blocks[index].room is None and sum(block.layer.kind == "linear" for block in blocks) > 1
 
 
 def _narrowed(usual: tuple[Choice, ...], name: str, value: int, turned: bool) -> tuple[Choice, ...]:
@@ -138,6 +154,8 @@ def _between(blocks: Sequence[Block], index: int, role: str) -> tuple[Choice, ..
     """What may change sizes between a block and the next one: pooling, enlarging, or nothing."""
     block, after = blocks[index], blocks[index + 1] if index + 1 < len(blocks) else None
     still, room = (Choice(),), block.room
+    if index in hidden_norms(blocks):
+        room = 0
     if after is None:
         return still
     if role == "generator":
@@ -145,10 +163,13 @@ def _between(blocks: Sequence[Block], index: int, role: str) -> tuple[Choice, ..
             return still
         if room == 0 and block.gaps[-1] != 1:
             return still
-        return (*still, Choice(factor=2, cost=0.3 if room is None else 0.1 if room else 0.6))
+        only = (
+            0.2 if block.reshaped is not None else 0.6
+        )  # the sole room: first maps are enlarged, later ones activated
+        return (*still, Choice(factor=2, cost=0.3 if room is None else 0.1 if room else only))
     if room == 0 or block.flat:
         return still
-    cost = 0.6 if room is None else 0.4
+    cost = 0.4 if block.layer.kernel[0] % 2 else 0.8
     return (*still, Choice(factor=-2, cost=cost), Choice(factor=-4, cost=cost + 1))
 
 

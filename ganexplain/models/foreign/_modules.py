@@ -34,12 +34,16 @@ HINTS = {"instance": r"(^|[._\d])in\d*$|inst", "group": r"(^|[._])gn\d*$|group",
 
 @dataclass(frozen=True)
 class Step:
-    """One module of the chain: its name, what it is in words, and the block that it belongs to."""
+    """One module of the chain: its name, what it is in words, and the block that it belongs to.
+
+    ``activation`` marks those that a file does not hold and that stand between two layers.
+    """
 
     name: str
     module: nn.Module
     text: str
     block: int
+    activation: bool = False
 
 
 def activation(name: str, slope: float) -> tuple[nn.Module, str]:

@@ -131,11 +131,15 @@ def read_stack(
     if ways is not None and not ways:
         return None
     path, others = (None, ()) if ways is None else (ways[0], tuple(ways[1:]))
-    return Stack(role, blocks, path, _activations(blocks, role, options, facts), others, options, facts)
+    return Stack(role, blocks, path, _activations(blocks, role, path, options, facts), others, options, facts)
 
 
 def _activations(
-    blocks: Sequence[Block], role: str, options: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]
+    blocks: Sequence[Block],
+    role: str,
+    path: Path | None,
+    options: Mapping[str, Any],
+    facts: Mapping[str, Mapping[str, Any]],
 ) -> tuple[tuple[str, float], ...]:
     """Name and slope of the activation of every block."""
     asked, slope = options["activation"], options["slope"]
@@ -147,6 +151,8 @@ def _activations(
         )
     stored = [found for fact in facts.values() if (found := _modules.told(fact)) and found[0] not in ("none", "tanh")]
     usual = ("relu", 0.0) if role == "generator" else ("leaky_relu", slope)
+    if role == "discriminator" and path is not None and any(choice.factor < 0 for choice in path.choices):
+        usual = ("relu", 0.0)  # pooling is of classifiers
     if stored and not all(name == "sigmoid" for name, _ in stored):
         usual = next(found for found in stored if found[0] != "sigmoid")
     made = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -76,6 +77,7 @@ class _Writer:
         """The activation called ``name``."""
         if name != "none":
             self._add("act", *_modules.activation(name, slope), index)
+            self.made[-1] = replace(self.made[-1], activation=True)
 
     def flatten(self, index: int, whole: bool) -> None:
         """Maps to vectors, after pooling over the map where the next layer takes one number a channel."""

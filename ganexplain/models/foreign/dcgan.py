@@ -15,8 +15,11 @@ from ganexplain.models.spec import Spec
 __all__ = ["DCGAN"]
 
 CHANNELS = (1, 3)
+SHORT = 8  # numbers that a code has at least
+SMALL = 16  # pixels that a side has at least
 FEW = 16  # numbers that a discriminator may return
-TYPICAL, POSSIBLE, PATCHY = 0.7, 0.4, 0.3
+TYPICAL, PATCHY = 0.7, 0.3
+FAR = 0.1  # of the score that each unit of cost takes
 
 
 class DCGAN(Layout):
@@ -51,7 +54,8 @@ def _labelled(parts: tuple[Part, ...]) -> bool:
 def _plausible(stack: Stack, spec: Spec) -> bool:
     images = (spec.images.channels,) if spec.images.channels is not None else CHANNELS
     if stack.role == "generator":
-        return stack.size_out is not None and stack.out in images
+        wide = stack.into >= SHORT and min(stack.size_out or (0, 0)) >= SMALL
+        return stack.size_out is not None and stack.out in images and wide
     small = stack.out == 1 if stack.size_out is not None else stack.out <= FEW
     return stack.size_in is not None and stack.into in images and small
 
@@ -61,4 +65,4 @@ def _score(stack: Stack) -> float:
     biases = [block.layer.bias is not None for block in stack.blocks]
     if stack.role == "discriminator" and stack.size_out is not None and biases[0] and biases[-1] and not all(biases):
         return PATCHY  # pix2pix: biases at the ends alone
-    return TYPICAL if cost < 3 else POSSIBLE
+    return max(TYPICAL - FAR * cost, PATCHY)
