@@ -242,5 +242,5 @@ def test_bad_input_is_named() -> None:
         Plan(methods=())
     with pytest.raises(ValueError, match="unknown side"):
         explain(known, images(1), side="left")
-    with pytest.raises(ValueError, match="the other images have 3 channels and the image 1"):
+    with pytest.raises(ValueError, match="the other images have 3 channels and the images 1"):
         Explainer(critic("plain"), QUICK, others=images(3, channels=3)).explain(images(1))

@@ -49,14 +49,14 @@ class Explainer:
         self._maps: dict[tuple[str, str, str], Tensor] = {}
 
     def explain(
-        self, image: Tensor, *, side: str | None = None, name: str = "image", progress: Progress | None = None
+        self, image: Tensor, *, side: str | None = None, name: str = "", progress: Progress | None = None
     ) -> Explanation:
         """Explain one image (1, C, H, W) in [-1, 1], or one row (1, F) or signal (1, C, L).
 
         Args:
             image: what was judged.
             side: "fake" or "real"; None takes the side of the verdict.
-            name: what to call it.
+            name: what to call it; "image", "row" or "signal" if empty.
             progress: called with what is being done and the share that is done.
 
         An interrupt (Ctrl-C) after the first attribution returns what is finished, marked as interrupted.
@@ -89,7 +89,18 @@ class Explainer:
         notes = tuple(dict.fromkeys(note for a in found.values() for note in a.notes))
         facts = describe(self.critic)
         return Explanation(
-            name, image.detach().clone(), verdict, side, found, trusts, labels, facts, plan, notes, interrupted, form
+            name or form.one,
+            image.detach().clone(),
+            verdict,
+            side,
+            found,
+            trusts,
+            labels,
+            facts,
+            plan,
+            notes,
+            interrupted,
+            form,
         )
 
     def planned(self, image: Tensor) -> int:

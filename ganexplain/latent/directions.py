@@ -149,7 +149,7 @@ class Directions:
         *,
         batch_size: int = 64,
     ) -> Tensor:
-        """Images (N, A, C, H, W) of codes (N, D) moved along direction ``index`` by each of A amounts.
+        """Images (N, A, C, H, W), rows or signals of codes (N, D) moved along direction ``index`` by each of A amounts.
 
         Raises:
             ValueError: the directions belong to another generator or space.
@@ -162,9 +162,15 @@ class Directions:
     def plot(
         self, generator: Generator, codes: Tensor, index: int | None = None, amounts: Sequence[float] = AMOUNTS
     ) -> Figure:
-        """Strips of edited images: a code a row for direction ``index``, else a direction a row for the first code."""
-        from ganexplain.figures.strips import strips
+        """Strips of edited images: a code a row for direction ``index``, else a direction a row for the first code.
 
+        Of a generator of signals lines are drawn instead, and of rows what each direction changes, feature by feature.
+        """
+        from ganexplain.figures.strips import strips
+        from ganexplain.latent.drawing import drawn
+
+        if generator.form.name != "images":
+            return drawn(self, generator, codes, index, amounts)
         if index is None:
             rows = [self.traverse(generator, codes[:1], i, amounts)[0] for i in range(len(self))]
             return strips(torch.stack(rows), amounts, self.names, title=f"{len(self)} directions by {self.method}")

@@ -27,7 +27,7 @@ class Moved:
         error: (K,) standard error of ``mean`` over the codes.
         absolute: (K,) mean of the change's size, which does not cancel between codes.
         agreement: (K,) share of codes whose logit changes in the direction of ``mean``.
-        image: (K,) mean absolute change of a pixel, on the scale [-1, 1].
+        image: (K,) mean absolute change of a pixel, on the scale [-1, 1]; of rows and signals of a value as scaled.
     """
 
     mean: Tensor
@@ -192,7 +192,7 @@ def image_change(directions: Directions, generator: Generator, codes: Tensor, *,
     changes = []
     for i in range(len(directions)):
         down, up = (generator.render(directions.edit(codes, i, s), directions.space) for s in (-step, step))
-        changes.append((up.double() - down.double()).abs().mean().cpu() / (2 * step))
+        changes.append(_apart(generator, down, up) / (2 * step))
     return torch.stack(changes)
 
 
@@ -201,11 +201,17 @@ def _moved(directions: Directions, generator: Generator, critic: Critic, codes: 
     for i in range(len(directions)):
         down, up = (generator.render(directions.edit(codes, i, s), directions.space) for s in (-step, step))
         slope = (critic.logits(up).double() - critic.logits(down).double()).cpu() / (2 * step)
-        image = (up.double() - down.double()).abs().mean().cpu() / (2 * step)
+        image = _apart(generator, down, up) / (2 * step)
         same = (slope.sign() == slope.mean().sign()).double().mean()
         error = slope.std() / len(slope) ** 0.5
         columns.append(torch.stack([slope.mean(), error, slope.abs().mean(), same, image]))
     return Moved(*torch.stack(columns, 1))
+
+
+def _apart(generator: Generator, down: Tensor, up: Tensor) -> Tensor:
+    """Mean absolute difference, in the units in which the form compares values."""
+    low, high = (generator.form.scaled(x) for x in (down, up))
+    return (high.double() - low.double()).abs().mean().cpu()
 
 
 def rounded(value: float, error: float) -> str:

@@ -64,7 +64,7 @@ class Pushforward:
             return found
 
     def _images(self, codes: Tensor) -> Tensor:
-        return self.generator.synthesize(codes, self.space)
+        return self.generator.form.scaled(self.generator.synthesize(codes, self.space))
 
     def _mapped(self, code: Tensor, directions: Tensor) -> Tensor:
         def along(direction: Tensor) -> Tensor:

@@ -94,21 +94,23 @@ class Form(ABC):
         """What "per unit" of a derivative means."""
         return "unit"
 
-    def told(self, text: str) -> str:
+    @classmethod
+    def told(cls, text: str) -> str:
         """A sentence about images, regions and maps as it reads for this form; names of the caller's are no part of it.
 
         >>> from ganexplain.models.table import Table
         >>> Table(("age",)).told("an image has regions")
         'a row has features'
         """
-        if not self.words:
+        if not cls.words:
             return text
-        pattern = r"\b(?:" + "|".join(sorted(self.words, key=len, reverse=True)) + r")\b"
-        return re.sub(pattern, self._translated, text, flags=re.IGNORECASE)
+        pattern = r"\b(?:" + "|".join(sorted(cls.words, key=len, reverse=True)) + r")\b"
+        return re.sub(pattern, cls._translated, text, flags=re.IGNORECASE)
 
-    def _translated(self, match: re.Match[str]) -> str:
+    @classmethod
+    def _translated(cls, match: re.Match[str]) -> str:
         word = match[0]
-        found = self.words[word.lower()]
+        found = cls.words[word.lower()]
         return found[0].upper() + found[1:] if word[0].isupper() else found
 
     def to_json(self) -> dict[str, Any]:
@@ -267,10 +269,19 @@ class Scaled(Form):
 
 def form_of(facts: Mapping[str, Any]) -> Form:
     """The form that `Form.to_json` wrote."""
+    rest = {k: v for k, v in facts.items() if k != "name"}
+    found: Form = kinds()[checks.one_of("form", facts["name"], kinds())](**rest)
+    return found
+
+
+def kinds() -> dict[str, type[Form]]:
+    """The forms by name."""
     from ganexplain.models.signal import Signal
     from ganexplain.models.table import Table
 
-    kinds: dict[str, Any] = {"images": Images, "table": Table, "signal": Signal}
-    rest = {k: v for k, v in facts.items() if k != "name"}
-    found: Form = kinds[checks.one_of("form", facts["name"], kinds)](**rest)
-    return found
+    return {kind.name: kind for kind in (Images, Table, Signal)}
+
+
+def told(text: str, form: str) -> str:
+    """`Form.told` of the form of that name."""
+    return kinds()[form].told(text)

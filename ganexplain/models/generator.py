@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganexplain import checks, tensors
 from ganexplain.models import priors
 from ganexplain.models.first_layer import FirstLayer, first_layer_of
+from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.private import private_copy
 
 if TYPE_CHECKING:  # opening knows generators
@@ -31,6 +32,7 @@ class Generator(nn.Module):
         label: the class of images that `synthesize` draws where no labels are given, see `given`.
         about: the file that the generator was opened from and what was assumed, or None.
         prior: the distribution of z, a name of `ganexplain.models.priors.PRIORS`.
+        form: what it makes: images, or rows of a `Table` or a `Signal`, both in their own units.
     """
 
     spaces: tuple[str, ...] = ("z",)
@@ -41,6 +43,7 @@ class Generator(nn.Module):
     label: int | None = None
     about: About | None = None
     prior: str = "normal"
+    form: Form = IMAGES
 
     @staticmethod
     def from_checkpoint(
@@ -180,7 +183,8 @@ class Generator(nn.Module):
             prior: "normal", "uniform" (-1, 1), "sphere" or "truncated", see `ganexplain.models.priors.drawn`.
             **draws: ``code_shape``, the shape that the network reads a code in, such as (100, 1, 1) for a DCGAN, by
                 default (z_dim,); ``value_range``, the range of the network's images, by default (-1, 1);
-                ``num_classes`` of a conditional network.
+                ``num_classes`` of a conditional network; ``form``, a `Table` or `Signal`, for a network that makes no
+                images but rows (N, F) or signals (N, C, L), scaled as the form says; they come in the form's own units.
         """
         for word in draws:
             if word not in Draws.__annotations__:
@@ -194,6 +198,7 @@ class Draws(TypedDict, total=False):
     code_shape: tuple[int, ...] | None
     value_range: tuple[float, float]
     num_classes: int
+    form: Form | None
 
 
 class WrappedGenerator(Generator):
@@ -204,7 +209,7 @@ class WrappedGenerator(Generator):
         self.network = private_copy(network)
         self.z_dim, self.prior = z_dim, checks.one_of("prior", prior, priors.PRIORS)
         self.code_shape, self.value_range = draws.get("code_shape") or (z_dim,), draws.get("value_range", (-1.0, 1.0))
-        self.num_classes = draws.get("num_classes", 0)
+        self.num_classes, self.form = draws.get("num_classes", 0), draws.get("form") or IMAGES
         codes = self.sample(2)
         try:
             image = (self if self.num_classes == 0 else self.given(0)).render(codes)
@@ -213,14 +218,20 @@ class WrappedGenerator(Generator):
                 f"the generator cannot read codes of the shape (N, {', '.join(map(str, self.code_shape))}): {error}; "
                 f"say how it reads a code, such as code_shape=({z_dim}, 1, 1)"
             ) from error
+        if not isinstance(self.form, Images):
+            self.form.check(image, f"the generator's {self.form.many}")
+            self.channels = self.resolution = 0
+            return
         if image.ndim != 4:
             raise ValueError(f"the generator must return images (N, C, H, W), got {tuple(image.shape)}")
         self.channels, self.resolution = image.shape[1], image.shape[2]
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim)."""
+        """Images (N, C, H, W) in [-1, 1], or rows or signals in their own units, of codes (N, z_dim)."""
         low, high = self.value_range
         raw = self.raw(z, labels)
+        if not isinstance(self.form, Images):
+            return self.form.unscaled(raw)
         scaled = raw if (low, high) == (-1.0, 1.0) else (raw - low) * (2 / (high - low)) - 1
         return scaled.clamp(-1, 1)
 

@@ -66,6 +66,8 @@ class Signal(Scaled):
         "map": "explanation",
         "maps": "explanations",
         "a map": "an explanation",
+        "shows this image instead of the baseline": "has this signal's values instead of the baseline's",
+        "lies most in": "lies most in",
     }
 
     def __post_init__(self) -> None:

@@ -71,6 +71,8 @@ class Table(Scaled):
         "map": "explanation",
         "maps": "explanations",
         "a map": "an explanation",
+        "shows this image instead of the baseline": "has this row's values instead of the baseline's",
+        "lies most in": "lies most in",
     }
 
     def __post_init__(self) -> None:

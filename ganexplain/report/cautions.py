@@ -54,14 +54,23 @@ def page_title(entries: Sequence[Facts], planned: int, has_directions: bool) -> 
     else:
         fakes = sum(e["verdict"]["fake"] and not e["verdict"]["unsure"] for e in entries)
         unsure = sum(e["verdict"]["unsure"] for e in entries)
-        text = f"{fakes} of {len(entries)} images judged fake" + (f", {unsure} unsure" if unsure else "")
+        many = entries[0]["form"]["many"]
+        text = f"{fakes} of {len(entries)} {many} judged fake" + (f", {unsure} unsure" if unsure else "")
         for word in ("NOT RELIABLE", "CHECK"):
             if bad := [e for e in entries if e["word"] == word]:
                 failed = dict.fromkeys(f for e in bad for f in e["failed"])
                 why = f"; failed: {', '.join(failed)}" if failed else ""
                 text = f"{word} ({len(bad)} of {len(entries)} explanations{why}) – {text}"
                 break
-    return text + (f" (interrupted: {len(entries)} of {planned} images)" if planned > len(entries) else "")
+    return text + (
+        f" (interrupted: {len(entries)} of {planned} {entries[0]['form']['many']})" if planned > len(entries) else ""
+    )
+
+
+def _swayed(entry: Facts) -> str:
+    if entry["form"]["name"] == "images":
+        return "compression, resizing and cropping"
+    return "errors of measurement, other instruments and rounding"
 
 
 def caveats(entry: Facts) -> list[str]:
@@ -70,8 +79,8 @@ def caveats(entry: Facts) -> list[str]:
     out = [
         "This explains the judge, not the origin of the image: it shows what moved this model's verdict, not how the "
         "image was made.",
-        "It is no forensic proof. One model's verdict, however well explained, is an indication; compression, resizing "
-        "and cropping can sway models of this kind.",
+        f"It is no forensic proof. One model's verdict, however well explained, is an indication; {_swayed(entry)} can "
+        "sway models of this kind.",
     ]
     if entry["baseline"]["compared"]:
         out.append("It depends on the baseline: measured against another image, other regions can come out strongest.")

@@ -15,9 +15,11 @@ from ganexplain import __version__, checks
 from ganexplain.attribution.attribution import SCALED, SHARES_FROM, Attribution
 from ganexplain.evaluation.trust import FAIL, VITAL
 from ganexplain.explanation import Explanation, Plan
+from ganexplain.models.forms import Form
 from ganexplain.report import cautions, words
 from ganexplain.report.directions import Discovery
 from ganexplain.report.files import ARRAYS, KIND, safe_names
+from ganexplain.report.parts import form_facts, part_facts
 
 VERSION = 1
 DIGITS = 7  # of a number; what is beyond is float32 rounding
@@ -75,12 +77,13 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
     critic = dict(explanation.critic)
     verdict = _verdict(explanation)
     regions = _regions(explanation)
-    trust = {name: _trust(t) for name, t in explanation.trusts.items()}
+    trust = {name: _trust(t, explanation.form) for name, t in explanation.trusts.items()}
     known = trust.get(first.method)
     entry: dict[str, Any] = {
         "name": explanation.name,
         "arrays": f"{ARRAYS}/{stem}.npz",
         "shape": list(explanation.image.shape[1:]),
+        "form": form_facts(explanation),
         "side": side,
         "method": first.method,
         "word": explanation.word,
@@ -94,12 +97,12 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
         "regions": regions,
         "attributions": {name: _attribution(a, explanation) for name, a in explanation.attributions.items()},
         "trust": trust,
-        "notes": [words.sentence(note) for note in explanation.notes],
+        "notes": [words.sentence(explanation.form.told(note)) for note in explanation.notes],
     }
     return entry | {
         "title": cautions.title(entry),
         "sentences": _sentences(entry, first),
-        "caveats": cautions.caveats(entry),
+        "caveats": [explanation.form.told(text) for text in cautions.caveats(entry)],
     }
 
 
@@ -107,18 +110,19 @@ def _sentences(entry: Mapping[str, Any], first: Attribution) -> dict[str, str]:
     side, unit, found = entry["side"], first.unit, entry["verdict"]
     values = [r["value"] for r in entry["regions"]]
     whole = "the change from the baseline" if first.gap is not None else "the balance"
-    base = entry["baseline"]
+    base, form = entry["baseline"], first.form
+    towards, away = sum(v for v in values if v > 0), sum(v for v in values if v < 0)
+    if base["compared"]:
+        from_ = words.baseline(base["name"], base["logit"], found["threshold"], found["fake"], entry["critic"]["unit"])
+    else:
+        from_ = words.alone(first.method, base["name"])
     return {
-        "verdict": words.verdict(found, entry["critic"]),
-        "trust": cautions.trust(entry),
-        "where": words.where(entry["regions"], side, unit, whole),
-        "against": words.against(entry["regions"], side, unit),
-        "balance": words.balance(sum(v for v in values if v > 0), sum(v for v in values if v < 0), side, unit),
-        "baseline": words.baseline(
-            base["name"], base["logit"], found["threshold"], found["fake"], entry["critic"]["unit"]
-        )
-        if base["compared"]
-        else words.alone(first.method, base["name"]),
+        "verdict": form.told(words.verdict(found, entry["critic"])),
+        "trust": form.told(cautions.trust(entry)),
+        "where": words.where(entry["regions"], side, unit, whole, form.part),
+        "against": words.against(entry["regions"], side, unit, form.part),
+        "balance": form.told(words.balance(towards, away, side, unit)),
+        "baseline": form.told(from_),
     }
 
 
@@ -151,20 +155,19 @@ def reals_below(logit: float, quantiles: Sequence[float] | None) -> float | None
 
 
 def _regions(explanation: Explanation) -> list[dict[str, Any]]:
-    """The regions, strongest first by the primary method."""
-    first, labels = explanation.primary, explanation.regions
+    """The regions (or features, or spans), strongest first by the primary method."""
+    first, places = explanation.primary, part_facts(explanation)
     totals = {name: explanation.totals(name).double().cpu() for name in explanation.attributions}
     total, errors = totals[first.method], _errors(first, explanation)
     net, gross = float(total.sum()), float(total.abs().sum())
     shares = first.unit in SCALED and gross > 0 and abs(net) / gross >= SHARES_FROM
     rows = []
     for number, label in enumerate(total.abs().argsort(descending=True, stable=True).tolist(), 1):
-        place = _place(labels == label)
         rows.append(
             {
                 "number": number,
                 "label": label,
-                **place,
+                **places[label],
                 "value": float(total[label]),
                 "error": None if errors is None else float(errors[label]),
                 "share": float(total[label]) / net if shares else None,
@@ -174,24 +177,10 @@ def _regions(explanation: Explanation) -> list[dict[str, Any]]:
     return rows
 
 
-def _place(inside: Tensor) -> dict[str, Any]:
-    rows, columns = (axis.double() for axis in torch.nonzero(inside, as_tuple=True))
-    height, width = inside.shape
-    row, column = float(rows.mean() + 0.5) / height, float(columns.mean() + 0.5) / width
-    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
-    surrounds = all(bool(side.any()) for side in sides)
-    return {
-        "position": words.position(row, column, surrounds),
-        "row": row,
-        "column": column,
-        "pixels": int(inside.sum()),
-    }
-
-
 def _errors(attribution: Attribution, explanation: Explanation) -> Tensor | None:
     """(P,) standard errors of the regions, where the method's players are the regions."""
     errors, count = attribution.error, int(explanation.regions.max()) + 1
-    return None if errors is None or attribution.domain != "region" else errors[0, :count]
+    return None if errors is None or attribution.domain != explanation.form.removed else errors[0, :count]
 
 
 def _attribution(attribution: Attribution, explanation: Explanation) -> dict[str, Any]:
@@ -219,13 +208,13 @@ def _baseline(attribution: Attribution) -> dict[str, Any]:
     return {"name": name, "logit": logit, "compared": attribution.compares}
 
 
-def _trust(trust: Any) -> dict[str, Any]:
+def _trust(trust: Any, form: Form) -> dict[str, Any]:
     failed = sorted((c.name for c in trust.checks if c.status == FAIL), key=lambda name: name not in VITAL)
     rows = []
     for check in trust.checks:
         row = {"name": check.name, "status": check.status, "value": check.value, "threshold": check.threshold}
-        told = words.sentence(check.sentence.replace("_", " "))  # names of methods as they are read
-        rows.append(row | {"measured": words.measured(row), "sentence": told})
+        told = words.sentence(form.told(check.sentence).replace("_", " "))  # names of methods as they are read
+        rows.append(row | {"measured": form.told(words.measured(row)), "sentence": told})
     return {"word": trust.word, "failed": failed, "summary": trust.summary, "checks": rows}
 
 

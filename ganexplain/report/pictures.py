@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ganexplain import checks
+from ganexplain.attribution import METHODS
 from ganexplain.explanation import Explanation
 from ganexplain.figures import style
 from ganexplain.figures.bars import bars_figure
@@ -33,14 +34,22 @@ class Picture:
 
 
 def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:
-    """The pictures of a page: image, baseline, outlines, regions, bars, smoothed map and raw map where there is one.
+    """The pictures of a page, of the kind that the input needs."""
+    from ganexplain.report import plots
+
+    kinds = {"images": image_pictures, "table": plots.row_pictures, "signal": plots.signal_pictures}
+    return kinds[explanation.form.name](explanation, entry)
+
+
+def image_pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:
+    """Of an image: image, baseline, outlines, regions, bars, smoothed map and raw map where there is one.
 
     Args:
         explanation: what is drawn.
         entry: its part of `ganexplain.report.content.document`.
     """
     first, name = explanation.primary, entry["name"]
-    image, labels, sign = explanation.image[0], explanation.regions, _sign(explanation.side, first.unit)
+    image, labels, sign = explanation.image[0], explanation.regions, sign_of(explanation.side, first.unit)
     numbered = [r["label"] for r in entry["regions"][:NUMBERED]]
     unit = first.unit
     real = sign * explanation.totals()
@@ -55,7 +64,7 @@ def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Pi
         ),
         "regions": Picture(
             style.png(region_figure(real, labels, image, unit=unit, numbered=numbered)),
-            f"Regions of {name}, {_coloured(unit, 'they')}; strongest: {where}",
+            f"Regions of {name}, {coloured(unit, 'they')}; strongest: {where}",
         ),
         "bars": Picture(
             style.png(
@@ -78,10 +87,10 @@ def _maps(explanation: Explanation) -> dict[str, Picture]:
     if fine is None:
         return {}
     attribution = explanation.attributions[fine]
-    real = _sign(explanation.side, attribution.unit) * attribution.heatmap()[0]
+    real = sign_of(explanation.side, attribution.unit) * attribution.heatmap()[0]
     image = explanation.image[0]
-    coloured = _coloured(attribution.unit, f"pixels of {explanation.name}")
-    told = f"by {fine.replace('_', ' ')}, {coloured}"
+    shown = coloured(attribution.unit, f"pixels of {explanation.name}")
+    told = f"by {fine.replace('_', ' ')}, {shown}"
     return {
         "map": Picture(style.png(map_figure(real, image, unit=attribution.unit)), f"Map of pixels {told}, smoothed"),
         "raw": Picture(
@@ -92,15 +101,19 @@ def _maps(explanation: Explanation) -> dict[str, Picture]:
 
 def mapped(explanation: Explanation) -> str | None:
     """The first method whose attribution has a value a pixel, or None."""
-    return next((name for name, a in explanation.attributions.items() if a.domain == "pixel"), None)
+    fine = explanation.form.differentiated
+    if fine == explanation.form.removed:  # the same domain, in which gradients have a value a sample all the same
+        return next((name for name in explanation.attributions if METHODS.get(name).needs != "calls"), None)
+    return next((name for name, a in explanation.attributions.items() if a.domain == fine), None)
 
 
-def _sign(side: str, unit: str) -> int:
+def sign_of(side: str, unit: str) -> int:
     """What makes values evidence for real; values without a sign stay as they are."""
     return 1 if style.signless(unit) else checks.side(side)
 
 
-def _coloured(unit: str, what: str) -> str:
+def coloured(unit: str, what: str) -> str:
+    """What the colours of a picture mean."""
     if style.signless(unit):
         return "the darker, the more"
     return f"red where {what} speak for fake and blue where for real"

@@ -100,6 +100,9 @@ class Report:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        from ganexplain.models.forms import told
+
+        environment.filters["told"] = told
         shown = {"doc": self.document, "pictures": self._pictures, "numbered": pictures.NUMBERED, **_filters()}
         return environment.get_template(template).render(shown)
 
@@ -110,7 +113,7 @@ class Report:
         return {
             "explanations": [{name: _inline(p) for name, p in row.items()} for row in drawn],
             "mapped": [pictures.mapped(e) for e in self.explanations],
-            "thumbnails": [_uri(pictures.thumbnail(e.image[0])) for e in self.explanations],
+            "thumbnails": [_thumbnail(e) for e in self.explanations],
             "directions": None if self.directions is None else _inline(pictures.directions_picture(self.directions)),
         }
 
@@ -149,6 +152,14 @@ def _filters() -> dict[str, Any]:
 
 def _run(more: Mapping[str, Any]) -> dict[str, Any]:
     return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions(), **more}
+
+
+def _thumbnail(explanation: Explanation) -> str | None:
+    from ganexplain.report import plots
+
+    images = explanation.form.name == "images"
+    png = pictures.thumbnail(explanation.image[0]) if images else plots.small(explanation)
+    return None if png is None else _uri(png)
 
 
 def _inline(picture: pictures.Picture) -> dict[str, str]:

@@ -21,6 +21,15 @@ QUESTIONS = {
     "randomisation": "Does the map depend on what the model has learned?",
     "specificity": "Is the map about this image, and not about any image?",
 }
+POSITIONS = frozenset(
+    [
+        "surroundings",
+        "centre",
+        "left",
+        "right",
+        *(f"{d} {a}" for d in ("upper", "lower") for a in ("left", "centre", "right")),
+    ]
+)
 NOISE = 2.0  # standard errors below which a region is not named
 NAMED = 3  # regions named in a sentence
 
@@ -141,34 +150,58 @@ def place(where_: str) -> str:
     return f"the {where_} side" if where_ in ("left", "right") else f"the {where_}"
 
 
-def where(regions: Sequence[Facts], side: str, unit: str, whole: str) -> str:
-    """Which regions the verdict rests on, strongest first; ``whole`` says what the shares are of."""
+def phrase(region: Facts, lead: bool = False) -> str:
+    """A region, feature or span as part of a sentence; ``lead`` puts "in" or "at" before where something lies."""
+    if region.get("shown") is not None:
+        return str(region["position"])
+    inside = region["position"] in POSITIONS
+    text = place(region["position"]) if inside else str(region["position"])
+    return f"{'in' if inside else 'at'} {text}" if lead else text
+
+
+def where(regions: Sequence[Facts], side: str, unit: str, whole: str, part: str = "region") -> str:
+    """Which parts the verdict rests on, strongest first.
+
+    Args:
+        regions: their facts.
+        side: what positive values speak for.
+        unit: of the values.
+        whole: what the shares are of.
+        part: what a part is called.
+    """
     told = [r for r in regions if r["value"] and abs(r["value"]) > NOISE * (r["error"] or 0.0)]
     towards = [r for r in told if r["value"] > 0][:NAMED]
     if not any(r["value"] for r in regions):
-        return "No region changes what the judge says: there is no evidence to show."
+        return f"No {part} changes what the judge says: there is no evidence to show."
     if not told:
         return (
-            "No region stands out from the error of sampling: only more evaluations could say where the evidence lies."
+            f"No {part} stands out from the error of sampling: only more evaluations could say where the evidence lies."
         )
     if not towards:
-        return f"No region speaks for {side}."
+        return f"No {part} speaks for {side}."
     lead = "The map has no sign, and speaks for no side; it is strongest" if style.signless(unit) else ""
-    details = [_detail(r, unit, "" if i else f" of {whole}") for i, r in enumerate(towards)]
-    first, *rest = (f"{place(r['position'])} ({d})" for r, d in zip(towards, details, strict=True))
-    text = f"{lead or f'What speaks for {side} lies most'} in {first}"
-    return f"{text}, then in {listed(rest)}." if rest else f"{text}."
+    if towards[0].get("shown") is not None:
+        lead = f"{lead} for" if lead else f"What speaks for {side} is most of all"
+    if part != "region":
+        lead = lead.replace("map", "explanation")
+    details = [_detail(r, unit, "" if i else f" of {whole}", part) for i, r in enumerate(towards)]
+    (first, detail), *rest = ((phrase(r, lead=True), d) for r, d in zip(towards, details, strict=True))
+    text = f"{lead or f'What speaks for {side} lies most'} {first} ({detail})"
+    others = [
+        f"{name if i == 0 else name.removeprefix('in ').removeprefix('at ')} ({d})" for i, (name, d) in enumerate(rest)
+    ]
+    return f"{text}, then {listed(others)}." if rest else f"{text}."
 
 
-def against(regions: Sequence[Facts], side: str, unit: str) -> str:
+def against(regions: Sequence[Facts], side: str, unit: str, part: str = "region") -> str:
     """What speaks for the other side."""
     other = "real" if side == "fake" else "fake"
     if style.signless(unit):
         return ""
     told = [r for r in regions if r["value"] < 0 and abs(r["value"]) > NOISE * (r["error"] or 0.0)][:NAMED]
     if not told:
-        return f"No region clearly speaks for {other}."
-    parts = listed([f"{place(r['position'])} ({_detail(r, unit)})" for r in told])
+        return f"No {part} clearly speaks for {other}."
+    parts = listed([f"{phrase(r)} ({_detail(r, unit, None, part)})" for r in told])
     return f"For {other} {'speaks' if len(told) == 1 else 'speak'} {parts}."
 
 
@@ -182,8 +215,11 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _detail(region: Facts, unit: str, whole: str | None = None) -> str:
-    text = f"region {region['number']}: {amount(region['value'], unit)}"
+def _detail(region: Facts, unit: str, whole: str | None = None, part: str = "region") -> str:
+    text = f"{part} {region['number']}: {amount(region['value'], unit)}"
+    if region.get("shown") is not None:
+        instead = f" instead of {region['before']}" if region["before"] not in (None, region["shown"]) else ""
+        text = f"{region['shown']}{instead}: {amount(region['value'], unit)}"
     share = region["share"]
     return text if whole is None or share is None or not 0 < share <= 1 else f"{text}, {percent(share)}{whole}"
 

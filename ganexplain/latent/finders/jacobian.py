@@ -12,6 +12,7 @@ from torch import Tensor
 from ganexplain.latent.directions import Directions, fingerprint, spread
 from ganexplain.latent.finders._sampling import SamplingFinder, oriented, private, tidy
 from ganexplain.latent.sensitivity import Pushforward, gram
+from ganexplain.models.forms import Images
 from ganexplain.models.generator import Generator
 
 __all__ = ["Jacobian"]
@@ -104,7 +105,8 @@ def _grams(push: Pushforward, drawn: Iterable[Tensor]) -> tuple[Grams, float]:
     clamped = 0.0
     for batch in drawn:
         images = push.generator.render(batch, push.space, batch_size=push.batch_size)
-        clamped += float((images.abs() >= 1).double().mean()) * len(batch)
+        if isinstance(push.generator.form, Images):  # nothing else is clamped
+            clamped += float((images.abs() >= 1).double().mean()) * len(batch)
         for code in batch:
             group = sum(counts) % GROUPS
             sums[group] = sums.get(group, 0) + gram(push, code)
