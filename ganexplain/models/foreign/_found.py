@@ -12,7 +12,7 @@ from ganexplain.models.checkpoints import Weights
 from ganexplain.models.checkpoints.checkpoint import role_of, words
 from ganexplain.models.foreign import _calibrate
 from ganexplain.models.foreign._layout import Found
-from ganexplain.models.foreign._modules import Step
+from ganexplain.models.foreign._modules import Step, told
 from ganexplain.models.foreign._stack import Stack
 from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
@@ -115,7 +115,7 @@ def assumed(stack: Stack) -> dict[str, str]:
     """What the file of any chain cannot say, by key of the spec."""
     said, unknown = stack.settings, dict[str, str]()
     hidden = [act for act in stack.activations if act[0] != "none"]
-    if said["activation"] is None and hidden:
+    if said["activation"] is None and hidden and not any(map(told, stack.facts.values())):
         name, slope = hidden[0]
         if name == "leaky_relu":
             unknown["architecture.slope"] = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ganexplain.models.foreign import _geometry, _modules, _writer
+from ganexplain.models.foreign import _facts, _geometry, _modules, _writer
 from ganexplain.models.foreign._blocks import Block, blocks_of
 from ganexplain.models.foreign._fit import Path, Size
 from ganexplain.models.foreign._modules import Step
@@ -45,7 +45,6 @@ class Stack:
         others: other paths that fit, less customary.
         settings: options as in `OPTIONS`.
         facts: of stored modules by path.
-        guesses: what was assumed by key.
     """
 
     role: str
@@ -78,7 +77,7 @@ class Stack:
 
     def steps(self) -> tuple[Step, ...]:
         """The modules in order, from the first layer to the last, with the activation at the end of a generator."""
-        return _writer.written(self.blocks, self.role, self.path, self.activations, self.settings)
+        return _writer.written(self.blocks, self.role, self.path, self.activations, self.settings, self.facts)
 
     def network(self, *, before: Sequence[Step] = (), after: Sequence[Step] = ()) -> nn.Sequential:
         """The chain as one module, between steps of the caller's own."""
@@ -125,40 +124,16 @@ def read_stack(
     ordered = chained(parts, role, start)
     if ordered is None or not ordered[0].mixes:
         return None
-    options, facts = {**OPTIONS, **settings}, facts or {}
+    facts = facts or {}
+    said = {name: value for name, value in settings.items() if value != OPTIONS[name]}
+    options = {**OPTIONS, **_facts.options_of(facts, role), **said}
     blocks = blocks_of(ordered)
     ways = _geometry.solve(blocks, role, options, facts, goal)
     if ways is not None and not ways:
         return None
     path, others = (None, ()) if ways is None else (ways[0], tuple(ways[1:]))
-    return Stack(role, blocks, path, _activations(blocks, role, path, options, facts), others, options, facts)
-
-
-def _activations(
-    blocks: Sequence[Block],
-    role: str,
-    path: Path | None,
-    options: Mapping[str, Any],
-    facts: Mapping[str, Mapping[str, Any]],
-) -> tuple[tuple[str, float], ...]:
-    """Name and slope of the activation of every block."""
-    asked, slope = options["activation"], options["slope"]
-    listed = list(asked) if isinstance(asked, (list, tuple)) else [asked] * (len(blocks) - 1)
-    if len(listed) != len(blocks) - 1:
-        raise ValueError(
-            f"[architecture] activation must be one name or {len(blocks) - 1}, one for each layer but the last, got "
-            f"{len(listed)}"
-        )
-    stored = [found for fact in facts.values() if (found := _modules.told(fact)) and found[0] not in ("none", "tanh")]
-    usual = ("relu", 0.0) if role == "generator" else ("leaky_relu", slope)
+    usual = ("relu", 0.0) if role == "generator" else ("leaky_relu", float(options["slope"]))
     if role == "discriminator" and path is not None and any(choice.factor < 0 for choice in path.choices):
         usual = ("relu", 0.0)  # pooling is of classifiers
-    if stored and not all(name == "sigmoid" for name, _ in stored):
-        usual = next(found for found in stored if found[0] != "sigmoid")
-    made = []
-    for block, name in zip(blocks[:-1], listed, strict=True):
-        if name is not None:
-            made.append((str(name), float(slope)))
-        else:
-            made.append(("none", 0.0) if block.active is None else usual)
-    return (*made, ("none", 0.0))
+    acts = _facts.activations(blocks, facts, usual, options["activation"], options["slope"])
+    return Stack(role, blocks, path, acts, others, options, facts)

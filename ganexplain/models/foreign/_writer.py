@@ -9,10 +9,12 @@ from typing import Any
 from torch import nn
 
 from ganexplain import checks
-from ganexplain.models.foreign import _geometry, _modules
+from ganexplain.models.foreign import _facts, _geometry, _modules
 from ganexplain.models.foreign._blocks import Block, hidden_norms
+from ganexplain.models.foreign._facts import Facts
 from ganexplain.models.foreign._fit import Choice, Path
 from ganexplain.models.foreign._modules import Names, Step
+from ganexplain.models.foreign._parts import Part
 
 POOLS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 UPSAMPLES = ("nearest", "bilinear", "bicubic")
@@ -24,6 +26,7 @@ def written(
     path: Path | None,
     activations: Sequence[tuple[str, float]],
     settings: Mapping[str, Any],
+    facts: Facts,
 ) -> tuple[Step, ...]:
     """The modules of a chain in order; a generator ends with the activation that makes its range.
 
@@ -33,9 +36,10 @@ def written(
         path: sizes, strides and paddings; None for vectors.
         activations: name and slope by block.
         settings: see `ganexplain.models.foreign._stack.OPTIONS`.
+        facts: of the modules of a stored network.
     """
     ways = {} if path is None else _geometry.choices(blocks, role, path)
-    writer = _Writer(blocks, settings, hidden_norms(blocks) if settings["norm"] != "none" else ())
+    writer = _Writer(blocks, settings, facts, hidden_norms(blocks) if settings["norm"] != "none" else ())
     for index in range(len(blocks)):
         choice, factor = ways.get(index, (Choice(), 1))
         writer.block(index, choice, factor, activations[index])
@@ -50,8 +54,10 @@ def written(
 class _Writer:
     """Writes steps, and finds names for what has no weights."""
 
-    def __init__(self, blocks: Sequence[Block], settings: Mapping[str, Any], hidden: Sequence[int]) -> None:
-        self.blocks, self.settings, self.hidden = blocks, settings, hidden
+    def __init__(
+        self, blocks: Sequence[Block], settings: Mapping[str, Any], facts: Facts, hidden: Sequence[int]
+    ) -> None:
+        self.blocks, self.settings, self.facts, self.hidden = blocks, settings, facts, hidden
         self.names = Names([part.name for block in blocks for part in block.parts])
         self.made: list[Step] = []
 
@@ -87,10 +93,8 @@ class _Writer:
             self._add("order", Permute(), "channels last", index)
         self._add("flat", nn.Flatten(), "", index)
 
-    def _norm(self, part: Any, flat: bool) -> tuple[nn.Module, str]:
-        said = self.settings
-        kind = None if said["norm"] == "none" else said["norm"]
-        return _modules.norm(part, flat=flat, kind=kind, groups=said["groups"], eps=said["eps"])
+    def _norm(self, part: Part, flat: bool) -> tuple[nn.Module, str]:
+        return _modules.norm(part, flat=flat, **_facts.norm_of(part, self.facts, self.settings))
 
     def _resized(self, index: int, factor: int) -> None:
         if factor > 1:
