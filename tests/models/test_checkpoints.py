@@ -37,16 +37,14 @@ def net() -> nn.Module:
 def training(net: nn.Module) -> dict[str, object]:
     """What a training loop leaves behind."""
     other = seeded(Script)
-    optimiser = torch.optim.Adam(other.parameters())
-    other(torch.ones(2, 1, 8, 8)).sum().backward()
-    optimiser.step()
+    moments = {"step": torch.tensor(3.0), "exp_avg": torch.ones(4, 1, 4, 4), "exp_avg_sq": torch.ones(4, 1, 4, 4)}
     return {
         "epoch": 7,
         "netG": nn.DataParallel(other).state_dict(),
         "G_ema": {"module." + k: 2 * v for k, v in other.state_dict().items()} | {"n_averaged": torch.tensor(5)},
         "netD_state_dict": net.state_dict(),
-        "optimizerD": optimiser.state_dict(),
-        "scheduler": torch.optim.lr_scheduler.StepLR(optimiser, 3).state_dict(),
+        "optimizerD": {"state": {0: moments}, "param_groups": [{"lr": 2e-4, "betas": (0.5, 0.999), "params": [0]}]},
+        "scheduler": {"step_size": 3, "gamma": 0.1, "base_lrs": [2e-4], "last_epoch": 7, "_step_count": 8},
         "fixed_noise": torch.zeros(4, 100, 1, 1),
         "losses": [0.5, 0.25],
         "args": argparse.Namespace(lr=2e-4, out=pathlib.PurePosixPath("runs/a"), betas=(0.5, 0.999)),
@@ -105,6 +103,8 @@ def test_names_that_do_not_fit(tmp_path, training) -> None:
         (("params", "params_ema"), "generator", "params_ema"),
         (("discriminatorWeights", "encoder"), "discriminator", "discriminatorWeights"),
         (("state_dict",), "discriminator", "state_dict"),
+        (("model_ema",), "discriminator", "model_ema"),
+        (("conv3d", "netD"), "discriminator", "netD"),
         (("D_A", "D_B"), "discriminator", "holds 2 networks that may be the discriminator: 'D_A', 'D_B'"),
         (("netG", "G_ema"), "discriminator", "holds no discriminator by name: it holds 'netG', 'G_ema'"),
     ],

@@ -105,10 +105,10 @@ class Checkpoint:
         checks.one_of("role", role, ROLES)
         roles = {w.name: w.role for w in self.networks}
         fitting = tuple(w for w in self.networks if roles[w.name] == role)
+        fitting = fitting or tuple(w for w in self.networks if roles[w.name] is None)
         averaged = tuple(w for w in fitting if set(words(w.name)) & EMA)
         if role == "generator" and len(averaged) == 1:
             return averaged
-        fitting = fitting or tuple(w for w in self.networks if roles[w.name] is None)
         if not fitting:
             raise ValueError(
                 f"{self.path} holds no {role} by name: it holds {_listed(self.names)}; "
@@ -123,7 +123,7 @@ def words(name: str) -> list[str]:
     >>> words("netD_state_dict"), words("G_ema"), words("EMAGenerator")
     (['net', 'd', 'state', 'dict'], ['g', 'ema'], ['ema', 'generator'])
     """
-    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+    return [w.lower() for w in re.findall(r"\d+[a-z]*|[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
 def role_of(name: str) -> str | None:
@@ -136,7 +136,7 @@ def role_of(name: str) -> str | None:
         found = [role for role in ROLES if _says(part, WORDS[role])]
         if len(found) == 1:
             return found[0]
-    return "generator" if {"ema"} & set(words(name)) else None
+    return None
 
 
 def common(tensors: Mapping[str, object]) -> list[str]:
