@@ -372,6 +372,22 @@ def test_onnx_with_several_outputs(tmp_path, script) -> None:
         found.program.only("z")
 
 
+def test_onnx_with_an_operation_written_in_the_file(tmp_path, script) -> None:
+    import onnx
+    from onnx import helper
+
+    path = onnx_file(script[0], tmp_path / "net.onnx", domains=("my.own",))
+    model = onnx.load(str(path))
+    body = [helper.make_node("LeakyRelu", ["a"], ["b"], alpha=0.2)]
+    imports = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("my.own", "Leak", ["a"], ["b"], body, imports))
+    model.graph.node[1].CopyFrom(helper.make_node("Leak", ["a"], ["b"], domain="my.own"))
+    onnx.save(model, str(path))
+    x = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(read(path).program(x)[:, 0], script[0](x))
+
+
 def test_onnx_keeps_its_numbers_beside_it(tmp_path, script) -> None:
     apart = {"save_as_external_data": True, "location": "net.data", "size_threshold": 0}
     path = onnx_file(script[0], tmp_path / "net.onnx", saving=apart)

@@ -82,6 +82,7 @@ def test_what_looks_like_a_class_is_described_and_not_made(tmp_path, legacy) -> 
         (b"\x80\x02(cos\nsystem\nS'touch x'\no.", "os.system"),
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93)R.", "os.system"),
         (b"\x80\x02ccommands\ngetoutput\n)R.", "subprocess.getoutput"),  # the name of Python 2
+        (b"\x80\x02curllib\nurlopen\n)R.", "urllib.request.urlopen"),
         (b"\x80\x02cbuiltins\ngetattr\n(cmymodule\nThing\nX\x03\x00\x00\x00runtR)R.", "mymodule.Thing.run"),
         (b"\x80\x02cnumpy.testing\nrunstring\n)R.", "numpy.testing.runstring"),
         (b"\x80\x02cmymodule\nThing\n)R)R.", "calls something that has no name"),
@@ -367,6 +368,11 @@ def test_onnx_reads_no_files_elsewhere(tmp_path, place) -> None:
         next(e for e in tensor.external_data if e.key == "location").value = place
     path.write_bytes(model.SerializeToString())
     refused(path, f"keeps its numbers in {place!r}, outside its own folder")
+    link = tmp_path / "in" / "linked.data"
+    link.symlink_to("/etc/hostname")
+    next(e for e in model.graph.initializer[0].external_data if e.key == "location").value = link.name
+    path.write_bytes(model.SerializeToString())
+    refused(path, "outside its own folder")
 
 
 def corpus(folder: pathlib.Path, program: pathlib.Path) -> list[pathlib.Path]:

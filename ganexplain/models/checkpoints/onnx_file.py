@@ -12,10 +12,8 @@ from torch import Tensor, nn
 from ganexplain import checks
 from ganexplain.models.checkpoints.checkpoint import Checkpoint
 from ganexplain.models.checkpoints.naming import UnreadableError
-from ganexplain.models.checkpoints.protobuf import fields, text
-from ganexplain.store import MAX_FILE_BYTES
+from ganexplain.models.checkpoints.onnx_needs import needs_files
 
-DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc"}
 NUMBERS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 INSTALL = "pip install 'ganexplain[onnx]'"
 WAY_OUT = (
@@ -105,7 +103,7 @@ def opened(path: Path, data: memoryview) -> Checkpoint:
         UnreadableError: it asks for operations of other libraries or for files elsewhere, or onnxruntime refuses it
             or is not installed.
     """
-    _self_contained(path, data)
+    source = str(path) if needs_files(path, data) else bytes(data)
     try:
         import onnxruntime
     except ImportError as error:
@@ -115,7 +113,7 @@ def opened(path: Path, data: memoryview) -> Checkpoint:
     options.intra_op_num_threads = torch.get_num_threads()
     try:
         session = onnxruntime.InferenceSession(
-            str(path),
+            source,
             options,
             providers=["CPUExecutionProvider"],
             disabled_optimizers=["ConstantFolding"],  # a file could ask for terabytes of constants
@@ -139,77 +137,3 @@ def opened(path: Path, data: memoryview) -> Checkpoint:
 
 def _shown(shape: tuple[int | None, ...]) -> str:
     return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
-
-
-def _self_contained(path: Path, data: memoryview) -> None:
-    """Refuse operations of other libraries, and numbers kept in files outside the model's folder."""
-    asked: set[str] = set()
-    own: set[str] = set()
-    graphs: list[memoryview] = []
-    for number, value in fields(data):
-        if number == 8:  # opset_import
-            asked.update(text(v) for n, v in fields(value) if n == 1)
-        elif number == 7:
-            graphs.append(value)
-        elif number == 25:  # a function written in the file itself
-            own.update(text(v) for n, v in fields(value) if n == 10)
-            graphs.append(value)
-    if not graphs:
-        raise UnreadableError("is no ONNX file that holds a network, or a cut one; download or copy it again")
-    while graphs:
-        graphs.extend(_inside(path, graphs.pop(), asked))
-    strange = asked - own - DOMAINS
-    if strange:
-        raise UnreadableError(
-            f"needs operations of {', '.join(sorted(strange))}, which would load other libraries; export it with "
-            "standard operations"
-        )
-
-
-def _inside(path: Path, graph: memoryview, asked: set[str]) -> list[memoryview]:
-    """Graphs inside a graph or function; notes the domains of its nodes and checks its tensors."""
-    nested: list[memoryview] = []
-    for number, value in fields(graph):
-        if number == 5 and isinstance(value, memoryview):
-            _local(path, value)
-        if number not in (1, 7) or not isinstance(value, memoryview):
-            continue
-        for n, v in fields(value):
-            if n == 7:
-                asked.add(text(v))
-            elif n == 5 and isinstance(v, memoryview):
-                nested.extend(_of_attribute(path, v))
-    return nested
-
-
-def _of_attribute(path: Path, attribute: memoryview) -> list[memoryview]:
-    nested: list[memoryview] = []
-    for number, value in fields(attribute):
-        if number in (5, 10) and isinstance(value, memoryview):
-            _local(path, value)
-        elif number in (6, 11) and isinstance(value, memoryview):
-            nested.append(value)
-    return nested
-
-
-def _local(path: Path, tensor: memoryview) -> None:
-    """Refuse a tensor whose numbers lie in a file outside the model's folder."""
-    for number, value in fields(tensor):
-        if number != 13:
-            continue
-        entry = dict(fields(value))
-        if text(entry.get(1, b"")) != "location":
-            continue
-        place = text(entry.get(2, b""))
-        beside = path.parent / place
-        folders = {path.parent.resolve(), path.resolve().parent}
-        if (
-            Path(place).is_absolute()
-            or ".." in Path(place).parts
-            or beside.resolve().parent not in folders | {f / Path(place).parent for f in folders}
-        ):
-            raise UnreadableError(f"keeps its numbers in {place[:200]!r}, outside its own folder; do not trust it")
-        if beside.is_file() and beside.stat().st_size > MAX_FILE_BYTES:
-            raise UnreadableError(f"keeps its numbers in {place[:200]!r} of more than {MAX_FILE_BYTES} bytes")
-        if not beside.is_file():
-            raise UnreadableError(f"keeps its numbers in {place[:200]!r}, which is missing; put that file beside it")

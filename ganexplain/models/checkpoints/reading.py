@@ -13,6 +13,8 @@ from ganexplain.models.checkpoints.naming import ADVICE, UnreadableError
 from ganexplain.models.checkpoints.networks import Found, gather
 from ganexplain.store import MAX_FILE_BYTES
 
+MAX_COPIED = 2**30  # bytes of a file that are read at once
+
 
 def read(path: str | Path) -> Checkpoint:
     """Read a file of weights: torch.save (state dicts, checkpoints, whole modules), safetensors, TorchScript or ONNX.
@@ -50,8 +52,9 @@ def read(path: str | Path) -> Checkpoint:
 
 def _read(path: Path, size: int) -> Checkpoint:
     with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        data = memoryview(mapped)
+        # a mapped file that is written anew meanwhile, as by a training run, would end the process
+        large = size > MAX_COPIED
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if large else file.read())
         kind = kinds.kind_of(data, path.suffix.lower())
         if kind == "zip":
             return _archive(path, data)
