@@ -11,6 +11,7 @@ from torch import nn
 
 from ganexplain.models.checkpoints import Weights
 from ganexplain.models.foreign import _found
+from ganexplain.models.foreign._fit import Choice
 from ganexplain.models.foreign._joined import Beside, Projected, Summed, Times
 from ganexplain.models.foreign._label_tables import geometry, table_of, twins
 from ganexplain.models.foreign._labels import IMAGE, Entry
@@ -57,15 +58,37 @@ class Reading:
             options["activation"] = "leaky_relu"
         if self.entry.side is not None and self.starts and self.role == "discriminator":
             options["size"] = self.entry.side
-        stack = read_stack(self.entry.chain, self.role, options, facts=self.weights.modules)
+        chain = self._over_all() if self.patchy else self.entry.chain
+        stack = read_stack(chain, self.role, options, facts=self.weights.modules)
+        stack = self._of_patches(stack) if stack is not None and self.patchy else stack
         if stack is None:
             return None
         images = IMAGE if self.spec.images.channels is None else (self.spec.images.channels,)
         flat = self._ends(stack) is None
         if self.role == "generator":
             return stack if flat or stack.out in images else None
-        single = stack.out == 1 and stack.size_out in (None, (1, 1))
+        single = stack.out == 1 and (self.patchy or stack.size_out in (None, (1, 1)))
         return stack if single and (flat or stack.into in images) else None
+
+    @property
+    def patchy(self) -> bool:
+        """Whether verdicts are given on patches, while a larger kernel tells the class of the whole (StarGAN)."""
+        verdict = next(part for part in reversed(self.entry.chain) if part.mixes)
+        return bool(self.entry.heads) and verdict.kind == "conv" and self.entry.heads[0].kernel > verdict.kernel
+
+    def _over_all(self) -> list[Part]:
+        """The chain with the head that covers the whole map, which tells the size of images."""
+        return [*self.entry.chain[:-1], self.entry.heads[0]]
+
+    def _of_patches(self, stack: Stack) -> Stack | None:
+        """The stack with the head that gives verdicts in its place, at the size of the map before it."""
+        verdict, path = self.entry.chain[-1], stack.path
+        if path is None or len(path.sizes) < 2:
+            return None
+        last = replace(stack.blocks[-1], parts=(verdict,))
+        choice = Choice(1, (verdict.kernel[0] - 1) // 2)
+        path = replace(path, sizes=(*path.sizes[:-1], path.sizes[-2]), choices=(*path.choices[:-1], choice))
+        return replace(stack, blocks=(*stack.blocks[:-1], last), path=path)
 
     def _ends(self, stack: Stack) -> tuple[int, int] | None:
         """Size of the maps that are images; None where images are vectors."""
@@ -143,7 +166,7 @@ class Reading:
                 steps[i] = replace(step, module=Summed(), text="sum over the map") if summed else step
         if self.role == "discriminator":
             before = [Step("pixels", nn.Flatten(), "", 0)] if self.side is not None else []
-            after = [] if self.stack.size_out is None else [Step("logit", nn.Flatten(), "", 0)]
+            after = [] if self.stack.size_out is None or self.patchy else [Step("logit", nn.Flatten(), "", 0)]
         else:
             maps = self.stack.blocks[0].layer.kind != "linear"
             before = [Step("code", nn.Unflatten(1, (self.stack.into, 1, 1)), "", 0)] if maps else []

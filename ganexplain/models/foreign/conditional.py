@@ -15,8 +15,8 @@ from ganexplain.models.foreign._conditioned import Reading
 from ganexplain.models.foreign._labels import entries
 from ganexplain.models.foreign._layout import Found, Layout
 from ganexplain.models.foreign._parts import parts_of
-from ganexplain.models.foreign._stack import OPTIONS
-from ganexplain.models.spec import Spec
+from ganexplain.models.foreign._stack import OPTIONS, Stack
+from ganexplain.models.spec import CriticSpec, Spec
 
 __all__ = ["Conditional"]
 
@@ -46,14 +46,13 @@ class Conditional(Layout):
         for role in _found.roles(weights):
             for entry in entries(parts, role, settings["classes"]):
                 reading = Reading(entry, role, settings, weights, spec)
-                network = reading.network()
-                if network is not None:
-                    return self._found(reading, network)
+                stack, network = reading.stack, reading.network()
+                if stack is not None and network is not None:
+                    return self._found(reading, stack, network)
         return None
 
-    def _found(self, reading: Reading, network: nn.Module) -> Found:
-        stack, spec, score = reading.stack, reading.spec, TRACED if reading.entry.traced else BARE
-        assert stack is not None
+    def _found(self, reading: Reading, stack: Stack, network: nn.Module) -> Found:
+        spec, score = reading.spec, TRACED if reading.entry.traced else BARE
         if reading.role == "generator":
             base = _found.found_generator(stack, self.name, spec, score=score, side=reading.side)
         else:
@@ -61,6 +60,9 @@ class Conditional(Layout):
             base = _found.found_discriminator(
                 stack, self.name, spec, wasserstein=critic, score=score, side=reading.side
             )
+            if reading.patchy:
+                patches = CriticSpec(output=spec.critic.output or "score", pool=spec.critic.pool or "mean")
+                base = replace(base, spec=Spec(critic=patches).over(base.spec))
         lines = (*base.lines, *_said(reading))
         unknown = {**base.unknown, **_unknown(reading)}
         return replace(base, network=network.eval(), lines=lines, unknown=unknown, num_classes=reading.entry.classes)
@@ -98,6 +100,8 @@ def _said(reading: Reading) -> tuple[str, ...]:
         order = "before" if reading.label_first else "behind"
         other = reads if reading.starts else "features"
         lines.append(f"{what}{planes}, {order} the {other}: {share}")
+    if reading.patchy:
+        lines.append("one verdict a patch, of which the mean is taken")
     for head in entry.heads:
         lines.append(f"a second head, {head.name}, tells {head.out} classes; it is left out")
     return tuple(lines)
@@ -121,6 +125,8 @@ def _unknown(reading: Reading) -> dict[str, str]:
             f"{reading.label_activation} after the label's own layers assumed; "
             '[architecture] label_activation = "relu", "leaky_relu" or "none"'
         )
+    if reading.patchy and reading.spec.critic.output is None:
+        found["critic.output"] = 'a score for each patch assumed (Wasserstein); [critic] output = "logit"'
     if reading.pools and "pooled" not in said:
         found["architecture.pooled"] = 'features summed over the map (SNGAN); [architecture] pooled = "mean"'
     if reading.course_eps and "eps" not in said:

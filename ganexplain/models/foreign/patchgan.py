@@ -216,6 +216,8 @@ def _unknown(parts: Sequence[Part], style: Style, options: Mapping[str, Any], sp
         "critic.pool": 'the mean over patches is assumed; [critic] pool = "min" goes by the patch that looks most fake',
         "critic.polarity": 'a high output is assumed to mean real; [critic] polarity = "fake" turns it',
         "images.range": "pixels in [-1, 1] assumed; [images] range = [0, 1] or others, mean and std",
+        "images.size": "images are judged at the size that they have, and a score depends on it (pix2pix and CycleGAN "
+        "were trained at 256); [images] size = 256",
         "architecture.slope": f"LeakyReLU {options['slope']:g} assumed; [architecture] slope = ...",
     }
     if kernel != (1, 1):

@@ -94,6 +94,15 @@ def test_a_second_head_is_left_out_and_named():
     assert any("aux_layer.0" in line and "10 classes" in line for line in read.lines)
 
 
+def test_verdicts_on_patches_beside_classes_of_the_whole():
+    original = trained(originals.ConvHeads())
+    read, (x, _) = found(original, slope=0.01), inputs(COLOUR)
+    torch.testing.assert_close(read.network(x), original(x)[0])
+    assert (read.num_classes, read.spec.images.size) == (0, 32)
+    assert (read.spec.critic.output, read.spec.critic.pool) == ("score", "mean")
+    assert "patch" in read.unknown["critic.output"]
+
+
 def test_the_eps_that_pytorch_gan_has_is_named_and_can_be_said():
     original, small = trained(originals.Heads()), trained(originals.Heads(eps=1e-5))
     x, _ = inputs(GREY)
