@@ -19,7 +19,7 @@ from ganexplain.models.spec import ImageSpec, Spec
 __all__ = ["Classifier"]
 
 CHANNELS = (1, 3)
-MANY = 12  # convolutions up to which every pattern of pooling is tried
+MANY = 6  # convolutions up to which every pattern of pooling is tried
 NEAR = 1.0  # more cost than the best at which another size is still named
 IMAGENET = 224
 STATISTICS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
