@@ -80,7 +80,33 @@ def test_activations_are_found_place_by_place_whatever_the_prior():
     assert result["prior"].accepted == {"generator.prior": "uniform"}
     finding = result["activations"]
     assert finding.status == "fail"
-    assert "with none, ReLU" in finding.sentence  # nothing remembers what follows the last BatchNorm
+    assert "with none, ReLU, else" in finding.sentence  # nothing remembers what follows the last BatchNorm
+
+
+def test_without_batchnorm_the_reals_tell():
+    class Plain(nn.Module):
+        def __init__(self, activation: nn.Module) -> None:
+            super().__init__()
+            torch.manual_seed(4)
+            inner = [part for _ in range(3) for part in (nn.Linear(32, 32), activation)]
+            self.layers = nn.Sequential(nn.Linear(8, 32), activation, *inner, nn.Linear(32, 64))
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    nn.init.orthogonal_(layer.weight, gain=1.5)
+
+        def forward(self, z: Tensor) -> Tensor:
+            return torch.tanh(self.layers(z)).view(-1, 1, 8, 8)
+
+    real = Plain(nn.ReLU())(priors.drawn("uniform", 300, 8, seed=99)).detach()
+    right = examined(Plain(nn.ReLU()), prior="uniform", real=real)
+    assert (right["prior"].status, right["activations"].status) == ("ok", "ok")
+    assert examined(Plain(nn.ReLU()), prior="normal", real=real)["prior"].accepted == {"generator.prior": "uniform"}
+    wrong = examined(Plain(nn.LeakyReLU(0.9)), prior="uniform", real=real)
+    assert wrong["prior"].status == "ok"
+    assert wrong["activations"].status in ("warn", "fail")
+    assert re.search("with (ReLU|LeakyReLU 0.01), as it is", wrong["activations"].sentence)
+    nothing = examined(Plain(nn.Identity()), prior="uniform", real=real)["activations"]
+    assert nothing.status == "not applicable"  # no place where a rectifier may have stood
 
 
 def test_the_last_place_follows_the_others():
@@ -95,7 +121,7 @@ def test_the_last_place_follows_the_others():
     found = rectifiers.calibrated(network, fits)
     assert found is not None
     assert found.choices == (("leaky_relu", 0.2), ("leaky_relu", 0.2))
-    assert (found.slope, found.words) == (0.2, "LeakyReLU 0.2")
+    assert found.words == "LeakyReLU 0.2"
     mended = rectifiers.with_activations(network, dict(zip(("act1", "act2"), found.choices, strict=True)))
     codes = priors.drawn("normal", 9, 8, seed=5)
     assert torch.equal(mended(codes), trained()(codes))

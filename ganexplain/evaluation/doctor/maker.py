@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from ganexplain.evaluation.doctor import fingerprint as prints
+from ganexplain.evaluation.doctor import rectifiers
+from ganexplain.evaluation.doctor.fingerprint import FAR, NEARER
+from ganexplain.evaluation.doctor.rectifiers import Choice
 from ganexplain.models.generator import Generator
 from ganexplain.models.preprocess import Preprocess
 
 N = 128  # codes
+SEEDS = 2  # of codes, from which a distance has a spread
+PLANES = 16  # principal components of the reals in which samples are compared
+ENOUGH = 50  # reals that a distance needs
 TRIED = ("normal", "uniform", "truncated")  # a long code on the sphere is all but normal
 
 
@@ -59,11 +66,53 @@ class Maker:
             generator.render(generator.sample(N, seed=self.seed), batch_size=self.batch_size)
         return prints.fingerprint(generator, {}, moments)
 
+    def apart(self, generator: Generator) -> tuple[float, ...]:
+        """`distance` of a generator's samples from the reals, one a seed; empty without enough reals."""
+        if self.fitted is None or len(self.fitted) < ENOUGH:
+            return ()
+        codes = [generator.sample(N, seed=self.seed + 1 + i) for i in range(SEEDS)]
+        return tuple(distance(generator.render(c, batch_size=self.batch_size).cpu(), self.fitted) for c in codes)
+
+    @property
+    def priors(self) -> tuple[str, ...]:
+        """The generator's own prior and those that are tried in its place."""
+        return tuple(dict.fromkeys((self.generator.prior, *TRIED)))
+
+    @cached_property
+    def guesses(self) -> dict[tuple[str, Choice | None], tuple[float, ...]]:
+        """`apart` by prior and activation (None: as they are), the nearest last; empty without enough reals.
+
+        A wrong activation can make a wrong prior look right, so each is tried under the best of the other.
+        """
+        own, places = self.generator.prior, rectifiers.places(self.generator)
+        found: dict[tuple[str, Choice | None], tuple[float, ...]] = {}
+
+        def tried(prior: str, choice: Choice | None) -> None:
+            if (prior, choice) not in found:
+                drawn = self.drawn(prior)
+                made = drawn if choice is None else rectifiers.with_activations(drawn, dict.fromkeys(places, choice))
+                found[prior, choice] = self.apart(made)
+
+        def nearest() -> tuple[str, Choice | None]:
+            return min(found, key=lambda pair: sum(found[pair]))
+
+        tried(own, None)
+        if not found[own, None]:
+            return {}
+        for prior in self.priors:
+            if prior in (own, nearest()[0]):
+                for choice in rectifiers.CHOICES if places else ():
+                    tried(prior, choice)
+            tried(prior, nearest()[1])
+        best = nearest()
+        tried(best[0], None)
+        found[best] = found.pop(best)
+        return found
+
     @cached_property
     def by_prior(self) -> dict[str, prints.Fingerprint]:
         """`fits` under each prior that can be told from the others, the generator's own first."""
-        names = dict.fromkeys((self.generator.prior, *TRIED))
-        made = {name: self.fits(self.drawn(name)) for name in names}
+        made = {name: self.fits(self.drawn(name)) for name in self.priors}
         return {name: one for name, one in made.items() if one is not None}
 
     @cached_property
@@ -80,6 +129,30 @@ def spread(images: Tensor) -> float:
     """
     flat = images.flatten(1).double()
     return float((2 * flat.var(0, correction=1).mean()).sqrt())  # the mean over pairs of different images
+
+
+def distance(samples: Tensor, reals: Tensor) -> float:
+    """Frechet distance of two normal distributions in the first principal components of the reals (Dowson 1982).
+
+    Pixels alone, no features of a network: it tells a wrong activation or prior, not one good generator from another.
+    """
+    import numpy as np
+    from scipy.linalg import sqrtm
+
+    x, y = samples.flatten(1).double(), reals.flatten(1).double()
+    _, _, axes = torch.linalg.svd(y - y.mean(0), full_matrices=False)
+    a, b = ((part - y.mean(0)) @ axes[:PLANES].T for part in (x, y))
+    cov_a, cov_b = torch.cov(a.T).numpy(), torch.cov(b.T).numpy()
+    spread_ = np.trace(cov_a + cov_b - 2 * np.real(sqrtm(cov_a @ cov_b)))
+    return float((a.mean(0) - b.mean(0)).square().sum()) + float(spread_)
+
+
+def nearer(before: tuple[float, ...], after: tuple[float, ...]) -> str:
+    """How sure it is that ``after`` lies nearer to the reals; empty for not at all."""
+    if not before or not after or max(after) >= min(before):
+        return ""
+    ratio = (sum(before) / len(before)) / max(sum(after) / len(after), 1e-12)
+    return "certain" if ratio >= FAR else "likely" if ratio >= NEARER else ""
 
 
 def smoothness(images: Tensor) -> float:

@@ -36,18 +36,16 @@ class Calibrated:
     fits: Fingerprint
 
     @property
-    def slope(self) -> float | None:
-        """The one slope of all LeakyReLUs; None where there is none, or several."""
-        found = {slope for name, slope in self.choices if name == "leaky_relu"}
-        return found.pop() if len(found) == 1 else None
-
-    @property
     def words(self) -> str:
         """The activations in a few words."""
-        said = [
-            f"LeakyReLU {s:g}" if n == "leaky_relu" else {"relu": "ReLU", "none": "none"}[n] for n, s in self.choices
-        ]
-        return said[0] if len(set(said)) == 1 else ", ".join(said)
+        return worded(self.choices)
+
+
+def worded(choices: tuple[Choice, ...]) -> str:
+    """Activations in a few words."""
+    plain = {"relu": "ReLU", "none": "none"}
+    said = [plain.get(name, f"LeakyReLU {slope:g}") for name, slope in choices]
+    return said[0] if len(set(said)) == 1 else ", ".join(said)
 
 
 def places(network: nn.Module) -> dict[str, Choice]:
