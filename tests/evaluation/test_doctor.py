@@ -14,9 +14,9 @@ from ganexplain import tensors
 from ganexplain.evaluation.doctor import examine
 from ganexplain.evaluation.doctor.area import gain, interval, placements
 from ganexplain.evaluation.doctor.examination import CHECKS
-from ganexplain.evaluation.doctor.finding import Case
+from ganexplain.evaluation.doctor.case import Case
+from ganexplain.evaluation.doctor.contest import correct, improvement
 from ganexplain.evaluation.doctor.judgement import polarity, threshold
-from ganexplain.evaluation.doctor.ranges import correct, improvement
 from ganexplain.evaluation.doctor.reading import declared_range
 from ganexplain.models.critic import Critic, auc
 from ganexplain.models.gan import GAN, bundled

@@ -1,6 +1,8 @@
-"""Is this critic read as it was trained, does it tell real from fake, and what can explain it?"""
+"""Is a critic read as it was trained, does it tell real from fake, what can explain it; does a generator draw?"""
 
 from ganexplain.evaluation.doctor.examination import Examination, examine
 from ganexplain.evaluation.doctor.finding import Finding
+from ganexplain.evaluation.doctor.generators import examine_generator
+from ganexplain.evaluation.doctor.repair import Repair, repair
 
-__all__ = ["Examination", "Finding", "examine"]
+__all__ = ["Examination", "Finding", "Repair", "examine", "examine_generator", "repair"]

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from ganexplain import tensors
-from ganexplain.evaluation.doctor.finding import CLASSES, Case, Finding, Topic
-from ganexplain.models.critic import Critic, auc
+from ganexplain.evaluation.doctor import answers
+from ganexplain.evaluation.doctor.case import CLASSES, Case
+from ganexplain.evaluation.doctor.finding import Finding, Topic
+from ganexplain.models.critic import auc
 from ganexplain.models.verdict import POOR_AUC
 
 N_NOISE = 64
+SURELY_INVERTED = 0.4  # upper end of the AUC's interval that leaves no doubt
 PLAIN = {"black": -1.0, "grey": 0.0, "white": 1.0}
 
 
@@ -26,8 +29,11 @@ def polarity(case: Case) -> Finding:
     if case.inverted:
         ranges = case.ranges
         doubt = ranges is not None and any(ranges.others[word].sign > 0 for word in ranges.better)
-        advice = f"say {_other_way(case)}" + (", unless the declared range below is what is wrong" if doubt else "")
-        return topic.fail(area, f"inverted: fakes score above reals, {said}", advice, details)
+        other, proposal = _other_way(case)
+        advice = f"say {other}" + (", unless the declared range below is what is wrong" if doubt else "")
+        found = topic.fail(area, f"inverted: fakes score above reals, {said}", advice, details)
+        sure = "undecided" if doubt else "certain" if high < SURELY_INVERTED else "likely"
+        return found.proposing(proposal, sure, f"{said} as declared")
     if low <= 0.5:
         advice = "use another critic or more images; a map of this critic explains a guess"
         return topic.warn(
@@ -39,28 +45,20 @@ def polarity(case: Case) -> Finding:
     return topic.ok(area, f"reals score above fakes: {said}", details)
 
 
-def _other_way(case: Case) -> str:
-    """The argument of `Critic` that turns an inverted critic round."""
+def _other_way(case: Case) -> tuple[str, dict[str, Any]]:
+    """The argument of `Critic` that turns an inverted critic round, and what a spec would say."""
     critic = case.critic
     if critic.pick is not None or critic.kind not in CLASSES:
-        return "polarity='real'" if critic.polarity == "fake" else "polarity='fake'"
-    n = _width(case)
-    if n == 2:
-        return f"real_class={1 - critic.real_class}"
-    return f"another real_class than {critic.real_class} (0 to {n - 1}): the column of the class that means real"
-
-
-def _width(case: Case) -> int:
-    """Number of classes."""
-    critic, shapes = case.critic, []
-
-    def seen(raw: Any) -> Tensor:
-        shapes.append(raw.shape)
-        column: Tensor = raw[:, critic.real_class]
-        return column
-
-    case.score(case.some(1), Critic(critic.network, output=seen, preprocess=critic.preprocess))
-    return int(shapes[0][1])
+        other = "real" if critic.polarity == "fake" else "fake"
+        return f"polarity={other!r}", {"critic.polarity": other}
+    areas = answers.columns(case)
+    best = max(range(len(areas)), key=lambda column: areas[column])
+    said = {"critic.real_class": best} if best != critic.real_class else {}
+    if len(areas) == 2:
+        return f"real_class={1 - critic.real_class}", said
+    n, column = len(areas), critic.real_class
+    told = f"another real_class than {column} (0 to {n - 1}): the column of the class that means real"
+    return f"{told}; {best} tells them apart best, AUC {areas[best]:.3f}", said
 
 
 def threshold(case: Case) -> Finding:
@@ -105,11 +103,9 @@ def _about_threshold(case: Case, called: list[float]) -> str:
 def noise(case: Case) -> Finding:
     """Uniform noise and plain images beside the reals: many critics are blind away from what they were trained on."""
     topic = Topic("noise", "AUC of reals against noise")
-    if case.real is None:
+    if case.real is None or not case.pictures:
         return topic.skip("needs real images")
-    reads = case.critic.preprocess
-    shape = (N_NOISE, reads.channels or case.real.shape[1], *(reads.shape or case.real.shape[-2:]))
-    drawn = torch.from_numpy(tensors.rng(case.seed, "doctor noise").uniform(-1, 1, shape)).to(case.real)
+    drawn = drawn_noise(case)
     logits = case.score(drawn)
     flat = case.score(torch.cat([torch.full_like(drawn[:1], grey) for grey in PLAIN.values()]))
     area, means = auc(case.real_logits, logits), (float(case.real_logits.mean()), float(logits.mean()))
@@ -126,11 +122,18 @@ def noise(case: Case) -> Finding:
     return topic.ok(area, sentence, details)
 
 
+def drawn_noise(case: Case) -> Tensor:
+    """Uniform noise in the shape that the critic reads."""
+    reads, like = case.critic.preprocess, case.parts[0]
+    shape = (N_NOISE, reads.channels or like.shape[1], *(reads.shape or like.shape[-2:]))
+    return torch.from_numpy(tensors.rng(case.seed, "doctor noise").uniform(-1, 1, shape)).to(like)
+
+
 def same_delivery(case: Case) -> Finding:
     """Size, range and colour of reals and fakes: a difference there lets a critic decide by it alone."""
     topic = Topic("same delivery", "differences")
-    if case.real is None or case.fake is None:
-        return topic.skip("needs reals and fakes")
+    if case.real is None or case.fake is None or not case.pictures:
+        return topic.skip("needs real and fake images")
     parts, found = (case.real, case.fake), []
     sizes = [f"{part.shape[3]}x{part.shape[2]}" for part in parts]
     if sizes[0] != sizes[1]:

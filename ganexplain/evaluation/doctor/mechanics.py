@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
-from ganexplain.evaluation.doctor.finding import Case, Finding, Topic
-from ganexplain.evaluation.doctor.ranges import LARGE
+from ganexplain.evaluation.doctor.case import Case
+from ganexplain.evaluation.doctor.contest import LARGE
+from ganexplain.evaluation.doctor.finding import Finding, Topic
+from ganexplain.evaluation.doctor.fingerprint import BatchNorm, fresh
 
 FLOAT = 1e-5  # float32 rounding of a logit, relative to the largest
 SMALL = 0.01  # of the spread of the logits: too small to change an explanation
@@ -112,14 +114,14 @@ def statistics(case: Case) -> Finding:
     topic = Topic("batch statistics", "share of layers at their start")
     if not isinstance(case.critic.network, nn.Module):
         return topic.skip("the model is a function, whose layers are not known")
-    norms = [m for m in case.critic.network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = [m for m in case.critic.network.modules() if isinstance(m, BatchNorm)]
     if not norms:
         return topic.skip("the model has no BatchNorm")
-    fresh = [m for m in norms if _is(m.running_mean, 0) and _is(m.running_var, 1)]
-    share = len(fresh) / len(norms)
-    if not fresh:
+    unfed = [m for m in norms if fresh(m)]
+    share = len(unfed) / len(norms)
+    if not unfed:
         return topic.ok(share, f"{len(norms)} BatchNorm layers have seen data")
-    sentence = f"{len(fresh)} of {len(norms)} BatchNorm layers have never seen data"
+    sentence = f"{len(unfed)} of {len(norms)} BatchNorm layers have never seen data"
     return topic.fail(
         share, sentence, "load running_mean and running_var with the weights; strict=True says what is missing"
     )
@@ -184,7 +186,3 @@ def _logits(case: Case, images: Tensor, seed: int) -> Tensor:
 
 def _tolerance(case: Case, logits: Tensor) -> float:
     return FLOAT * max(case.spread, float(logits.abs().max()), 1e-6)
-
-
-def _is(value: Tensor | None, number: float) -> bool:
-    return value is not None and bool((value == number).all())

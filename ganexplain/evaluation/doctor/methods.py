@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ganexplain.attribution import METHODS
-from ganexplain.evaluation.doctor.finding import Case, Finding, Topic
+from ganexplain.evaluation.doctor.case import Case
+from ganexplain.evaluation.doctor.finding import Finding, Topic
 
 CHEAP = {"max_evaluations": 270}  # enough for a first answer; an explanation takes more
 

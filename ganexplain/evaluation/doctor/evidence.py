@@ -1,0 +1,96 @@
+"""What the figures of an examination are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ganexplain.evaluation.doctor.case import Case
+from ganexplain.evaluation.doctor.contest import Contest
+from ganexplain.evaluation.doctor.judgement import drawn_noise
+from ganexplain.evaluation.doctor.running import EXPECTED
+
+SHOWN = 8  # images of a kind
+WIDEST = 256  # pixels of a shown image
+
+Rows = Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Numbers and images behind the findings.
+
+    Attributes:
+        logits: of "reals", "fakes" and "noise", as far as there are such images.
+        threshold: of the critic.
+        unit: of the logits.
+        areas: AUC by reading, the declared one first; empty without both kinds.
+        fits: distance of each BatchNorm layer by reading, the declared one first; empty without BatchNorm.
+        layers: names of these layers.
+        seen: (N, C, h, w) in [-1, 1], what the network reads, stretched to its own lowest and highest value; or None.
+        span: that lowest and highest value.
+    """
+
+    logits: Rows = field(default_factory=dict)
+    threshold: float = 0.0
+    unit: str = "logit"
+    areas: Mapping[str, float] = field(default_factory=dict)
+    fits: Rows = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    seen: Tensor | None = None
+    span: tuple[float, float] = (-1.0, 1.0)
+
+    @classmethod
+    def of(cls, case: Case) -> Evidence:
+        """The evidence of a case whose critic runs."""
+        known = case.critic.calibration
+        contests = [tried for tried in (case.ranges, case.orders, case.architectures) if tried is not None]
+        areas, fits = _areas(contests), _fits(contests)
+        layers = case.declared.fit.layers if case.pictures and case.declared.fit is not None else ()
+        seen, span = _seen(case)
+        threshold = known.threshold if known else 0.0
+        return cls(_logits(case), threshold, case.critic.unit, areas, fits, layers, seen, span)
+
+
+def _logits(case: Case) -> Rows:
+    found = {"reals": tuple(case.real_logits.tolist()), "fakes": tuple(case.fake_logits.tolist())}
+    if case.pictures:
+        try:
+            found["noise"] = tuple(case.score(drawn_noise(case)).tolist())
+        except EXPECTED:  # the finding on noise says why
+            found["noise"] = ()
+    return {name: values for name, values in found.items() if values}
+
+
+def _areas(contests: list[Contest]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for tried in contests:
+        for word, one in {"declared": tried.declared, **tried.others}.items():
+            if one.judged:
+                found.setdefault(word, one.area)
+    return found
+
+
+def _fits(contests: list[Contest]) -> dict[str, tuple[float, ...]]:
+    found: dict[str, tuple[float, ...]] = {}
+    for tried in contests:
+        for word, one in {"declared": tried.declared, **tried.others}.items():
+            if one.fit is not None:
+                found.setdefault(word, one.fit.distances)
+    return found
+
+
+def _seen(case: Case) -> tuple[Tensor | None, tuple[float, float]]:
+    if not case.pictures:
+        return None, (-1.0, 1.0)
+    with torch.no_grad():
+        parts = [case.critic.preprocess(part[:SHOWN]).float().cpu() for part in case.parts]
+    if len({part.shape[1:] for part in parts}) > 1:
+        parts = parts[:1]
+    whole = torch.cat(parts)
+    low, high = float(whole.min()), float(whole.max())
+    step = -(-max(whole.shape[-2:]) // WIDEST)
+    return (whole[..., ::step, ::step] - low) / max(high - low, 1e-9) * 2 - 1, (low, high)
