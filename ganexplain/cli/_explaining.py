@@ -127,7 +127,7 @@ def check(jobs: Sequence[Job]) -> None:
     import torch
 
     from ganexplain.attribution.baselines import origin_of
-    from ganexplain.attribution.domains.region import segments
+    from ganexplain.explanation.parts import labels_of
 
     for job in jobs:
         explainer, image, name = job.explainer, job.subject.image, job.subject.name
@@ -137,11 +137,11 @@ def check(jobs: Sequence[Job]) -> None:
             size = "x".join(str(n) for n in image.shape[1:])
             raise ValueError(f"the model cannot read {name} ({size}): {str(error).splitlines()[0]}") from error
         origin_of(explainer.critic, image, explainer.plan.baseline)
-        mask = explainer.plan.mask
-        labels = segments(image, explainer.plan.n_segments) if mask is None else mask
+        form = explainer.critic.form
+        labels = labels_of(form, image, explainer.plan)
         if (count := len(torch.unique(labels))) < FEWEST:
             raise ValueError(
-                f"{name} has too few regions ({count}): at least {FEWEST} are needed to compare them; ask for more"
+                f"{name} has too few {form.parts} ({count}): at least {FEWEST} are needed to compare them; ask for more"
             )
         explainer.planned(image)  # makes the methods, which refuse settings that they cannot take
 

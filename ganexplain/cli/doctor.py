@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganexplain.cli import _console
+from ganexplain.cli import _console, _doctor
 from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganexplain.evaluation.doctor import Examination
+    from ganexplain.evaluation.doctor import Examination, Repair
     from ganexplain.models.critic import Critic
-
-COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
+    from ganexplain.models.generator import Generator
+    from ganexplain.models.resolve import Model
 
 
 def run(
@@ -32,39 +32,106 @@ def run(
     network: NetworkOption = "",
     label: LabelOption = None,
     spec: SpecOption = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write what was found as a spec for --spec, and examine again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page with figures.")] = None,
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace an older spec or page."),
     batch_size: int = typer.Option(64, min=1, help="Most images in one forward pass."),
     seed: int = typer.Option(0, help="Seed of samples and noise."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress bar."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Examine a critic before it is explained. Exit code 0: no failure, 1: a failure was found, 2: bad input."""
-    from ganexplain import tensors
+    """Examine a critic before it is explained, or a generator. Exit code 0: no failure, 1: a failure, 2: bad input."""
     from ganexplain.cli._opening import spec_of
-    from ganexplain.evaluation.doctor import examine
-    from ganexplain.models.gan import GAN
-    from ganexplain.models.resolve import critic_of, resolve
+    from ganexplain.models.generator import Generator
+    from ganexplain.models.resolve import resolve
 
-    found = resolve(model, spec_of(layout, network, label, spec), "discriminator")
+    ends = _doctor.Ends(out, write, overwrite, as_json, quiet)
+    ends.check()
+    found = resolve(model, spec_of(layout, network, label, spec))
+    with _console.progress("examining", quiet=quiet) as advance:
+        if isinstance(found, Generator):
+            result, mended = _generator(found, real, limit, batch_size, seed, advance), None
+        else:
+            images = _images(found, which, (real, fake), limit, None if tiles is None else _tile(tiles), seed)
+            result, mended = _critic(images, write is not None, batch_size, seed, advance)
+    _doctor.finish(result, mended, ends)
+    if (mended.after if mended else result).failed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Images:
+    """A critic and what it is examined on."""
+
+    critic: Critic
+    real: Tensor | None
+    fake: Tensor | None
+
+
+def _images(
+    found: Model,
+    which: str,
+    paths: tuple[Path | None, Path | None],
+    limit: int,
+    sheet: tuple[int, int] | None,
+    seed: int,
+) -> Images:
+    from ganexplain import tensors
+    from ganexplain.models.gan import GAN
+    from ganexplain.models.resolve import critic_of
+
     if isinstance(found, GAN) and which not in found.critics:
         which = found.critics[0] if which == "judge" else which  # a GAN that has no judge yet
     critic = critic_of(found, which)
-    sheet = None if tiles is None else _tile(tiles)
-    reals = None if real is None else _read(real, critic, limit, sheet)
-    fakes = None if fake is None else _read(fake, critic, limit, sheet)
+    reals, fakes = (None if path is None else _read(path, critic, limit, sheet) for path in paths)
     if isinstance(found, GAN):
         if reals is None and found.reals is not None:
             reals = tensors.from_uint8(found.reals[:limit])
         fakes = found.samples(min(limit, 200), seed=seed) if fakes is None else fakes
     if reals is None and fakes is None:
         raise ValueError("a critic is examined on images: give --real and --fake, a folder or a file each")
-    with _console.progress("examining", quiet=quiet) as advance:
-        result = examine(critic, real=reals, fake=fakes, batch_size=batch_size, seed=seed, advance=advance)
-    if as_json:
-        _console.emit(result.to_dict())
-    else:
-        _show(result)
-    if result.failed:
-        raise typer.Exit(1)
+    return Images(critic, reals, fakes)
+
+
+def _critic(
+    images: Images, mend: bool, batch_size: int, seed: int, advance: _console.Advance
+) -> tuple[Examination, Repair | None]:
+    from ganexplain.evaluation.doctor import examine, repair
+
+    if not mend:
+        given = {"real": images.real, "fake": images.fake}
+        return examine(images.critic, **given, batch_size=batch_size, seed=seed, advance=advance), None
+    _doctor.check_writable(images.critic)
+    mended = repair(
+        images.critic, real=images.real, fake=images.fake, batch_size=batch_size, seed=seed, advance=advance
+    )
+    return mended.before, mended
+
+
+def _generator(
+    generator: Generator, real: Path | None, limit: int, batch_size: int, seed: int, advance: _console.Advance
+) -> Examination:
+    from ganexplain.evaluation.doctor import examine_generator
+
+    reals = None if real is None else _reals(real, generator, limit)
+    return examine_generator(generator, real=reals, batch_size=batch_size, seed=seed, advance=advance)
+
+
+def _reals(path: Path, generator: Generator, limit: int) -> Tensor:
+    """Real images in the size that the generator draws."""
+    import torch
+
+    from ganexplain.data.images import expand, read_image
+    from ganexplain.models.preprocess import resized
+
+    drawn = generator.render(generator.sample(1, seed=0))
+    files = expand([path])
+    chosen = [files[i * len(files) // limit] for i in range(limit)] if limit < len(files) else files
+    images = [read_image(file, channels=drawn.shape[1]) for file in chosen]
+    size = (int(drawn.shape[2]), int(drawn.shape[3]))
+    return torch.cat([one if one.shape[2:] == size else resized(one, size) for one in images]).clamp(-1, 1)
 
 
 def _tile(words: str) -> tuple[int, int]:
@@ -78,10 +145,13 @@ def _read(path: Path, critic: Critic, limit: int, sheet: tuple[int, int] | None)
     """Images as they are, so that the critic resizes them itself; only files of several sizes are resized here."""
     import torch
 
+    from ganexplain.cli import _inputs
     from ganexplain.data.images import expand, read_image
     from ganexplain.data.tiles import cut
     from ganexplain.models.preprocess import resized
 
+    if critic.form.name != "images":
+        return _inputs.batch(critic.form, path, limit)
     reads, files = critic.preprocess, expand([path])
     if sheet is not None:
         sheets = [cut(read_image(file, channels=reads.channels), *sheet) for file in files]
@@ -103,34 +173,3 @@ def _read(path: Path, critic: Critic, limit: int, sheet: tuple[int, int] | None)
             image if image.shape[2:] == reads.shape else resized(image, reads.shape, reads.resize) for image in images
         ]
     return torch.cat(images).clamp(-1, 1)
-
-
-def _show(result: Examination) -> None:
-    runs = result["runs"]
-    if runs.status == "fail":
-        print(f"{runs.sentence}\n{runs.advice}\ncritic: {result.model}")
-        print(f"images: {result.n_real} real, {result.n_fake} fake; the other checks need a critic that runs")
-        return
-    print(f"critic: {result.model}\nimages: {result.n_real} real, {result.n_fake} fake\n")
-    if sys.stdout.isatty():
-        _table(result)
-    else:
-        for finding in result.findings:
-            value = "" if finding.value is None else f"{finding.value:.4g}"
-            print(f"{finding.name:28} {finding.status:15} {value:>9}  {finding.sentence}")
-            if finding.advice:
-                print(f"{'':54}  -> {finding.advice}")
-    print(f"\n{result.summary}")
-
-
-def _table(result: Examination) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("check", "status", "value", "what was seen, and what to do", show_lines=False)
-    for finding in result.findings:
-        value = "" if finding.value is None else f"{finding.value:.4g}"
-        text = finding.sentence + (f"\n[bold]{finding.advice}[/bold]" if finding.advice else "")
-        style = COLOURS[finding.status]
-        table.add_row(finding.name, f"[{style}]{finding.status}[/{style}]", value, text)
-    Console().print(table)

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 OWN = ("critic", "domain", "baseline", "batch_size", "max_evaluations")  # arguments that have options of their own
 LONGEST = 512  # pixels of the longer side of an image whose judge declares no size
 SAMPLES = 16  # fresh fakes whose maps are compared
+REALS = 1000  # that the judge knows at most
 OTHERS = 6  # images of one run that are enough to be one another's comparison
 
 
 def run(
     model: str = typer.Argument(help=HELP),
-    images: list[Path] = typer.Argument(help="Image files, or folders of them."),  # noqa: B008
+    images: list[Path] = typer.Argument(
+        help="Image files, or folders of them; rows.csv or signal.npy for such a model."
+    ),  # noqa: B008
     out: Path = typer.Option(Path("out/report"), help="Folder for the page, the JSON and the arrays."),  # noqa: B008
     method: list[str] = typer.Option([], help="Attribution method, repeatable; the first one is quoted."),  # noqa: B008
     settings: list[str] = typer.Option([], "--set", help="A method's setting, such as grad_cam.layer=main.5."),  # noqa: B008
@@ -40,7 +43,9 @@ def run(
     segments: Path = typer.Option(None, help="Picture of your own regions, one colour a region."),  # noqa: B008
     n_segments: int = typer.Option(0, help="About how many regions are cut; 0 decides by the size."),
     side: str = typer.Option("", help="Explain what speaks for fake or for real; default: the verdict."),
-    reals: Path = typer.Option(None, help="Folder of real images that the judge is to know."),  # noqa: B008
+    reals: Path = typer.Option(
+        None, help="Folder of real images (or a file of rows or signals) that the judge is to know."
+    ),  # noqa: B008
     critic: str = typer.Option("judge", help="Which critic of a GAN: judge or discriminator."),
     layout: LayoutOption = "",
     network: NetworkOption = "",
@@ -84,9 +89,12 @@ def read(critic: Critic, paths: Sequence[Path]) -> list[Subject]:
         FileNotFoundError: a path does not exist.
         ValueError: an image cannot be read, or the judge cannot read it.
     """
+    from ganexplain.cli import _inputs
     from ganexplain.cli._explaining import Subject
     from ganexplain.data import images as reader
 
+    if critic.form.name != "images":
+        return _inputs.subjects(critic.form, paths)
     files = reader.expand(paths)
     names = [_readable(p.name if sum(q.name == p.name for q in files) == 1 else str(p)) for p in files]
     found = []
@@ -179,15 +187,18 @@ def _judge(
     """The critic, images to compare maps with, and the model itself."""
     import torch
 
+    from ganexplain.cli import _inputs
     from ganexplain.data.images import read_folder
     from ganexplain.models.gan import GAN
     from ganexplain.models.resolve import critic_of, resolve
 
     found = resolve(model, said, "discriminator")
     critic = critic_of(found, which)
-    if reals is not None:
+    if reals is not None and critic.form.name != "images":
+        critic = critic.with_reference(_inputs.batch(critic.form, reals, REALS))
+    elif reals is not None:
         critic = critic.with_reference(
-            read_folder(reals, channels=critic.preprocess.channels, size=critic.preprocess.shape, limit=1000)
+            read_folder(reals, channels=critic.preprocess.channels, size=critic.preprocess.shape, limit=REALS)
         )
     if not isinstance(found, GAN):
         return critic, None, found
@@ -205,6 +216,8 @@ def _explainers(
     from ganexplain.data.images import read_mask
     from ganexplain.explanation import Explainer
 
+    if mask is not None and critic.form.name != "images":
+        raise ValueError(f"--segments is a picture of regions, and this judge reads {critic.form.many}; leave it out")
     found: dict[tuple[int, ...], Explainer] = {}
     for shape in dict.fromkeys(tuple(s.image.shape[1:]) for s in subjects):
         own = plan if mask is None else dataclasses.replace(plan, mask=read_mask(mask, (shape[1], shape[2])))
