@@ -20,7 +20,7 @@ from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
 __all__ = ["StyleGAN2"]
 
-NOISES = ("const", "none")
+NOISES = {"const": "as stored, the same for every image", "none": "left out"}
 CLAMP = 256.0
 SCORE = 0.99  # nothing else has these names
 
@@ -108,7 +108,7 @@ def _generator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spec) -
     )
     unknown = {
         **_shared(assumed, mapping=True),
-        "noise": f"{assumed.noise} (as stored, the same for every image); [architecture] noise = 'const' or 'none'",
+        "noise": f"{NOISES[assumed.noise]}; [architecture] noise = 'const' or 'none'",
         "prior": f"{network.prior}; codes are normalised, so that only their direction matters; [generator] prior",
         "range": f"images in {list(network.value_range)}; [generator] range",
     }

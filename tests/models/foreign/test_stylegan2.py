@@ -28,7 +28,7 @@ IMAGES = tensors.normal(0, "images", shape=(8, formulas.COLOURS, 16, 16)).clamp(
 
 
 def opened(state, **options):
-    found = recognised(Weights("", state), Spec(architecture=options))
+    found = StyleGAN2().read(Weights("", state), Spec(architecture=options))
     found.network.requires_grad_(False)
     return found
 
@@ -75,8 +75,18 @@ def test_discriminators_judge_as_the_formulas_say(form, classes):
     assert close(paired, formulas.judged(state, IMAGES, label, 2))
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_no_other_layout_claims_them(form):
+    G, D = formulas.generator(form), formulas.discriminator(form)
+    ports = [formulas.ported_generator(G)] if form == "skip" else []
+    ports += [formulas.ported_discriminator(D)] if form == "resnet" else []
+    for state in (G, D, *ports):
+        assert recognised(Weights("", state), Spec()).layout == "stylegan2"
+
+
 def test_the_port_by_rosinality_is_the_same_network():
     state = formulas.generator("skip")
+    state["synthesis.b8.conv1.weight"] *= 3e-6  # so small that the epsilon of the demodulation shows
     port = opened(formulas.ported_generator(state))
     assert "rosinality" in port.lines[0]
     w = formulas.mapped(state, CODES, None)
@@ -99,6 +109,12 @@ def test_activations_are_cut_as_in_the_official_training():
         network.get_submodule(name).register_forward_hook(lambda _m, _i, out: seen.append(float(out.abs().max())))
     network(IMAGES)
     assert seen == pytest.approx([0.5, 0.5 * 0.5**0.5, 0.5])
+    skipping = opened(formulas.discriminator("skip"), clamp=0.5).network
+    for name in ("b8.fromrgb", "b4.fromrgb"):  # which is not cut
+        skipping.get_submodule(name).register_forward_hook(lambda _m, _i, out: seen.append(float(out.abs().max())))
+    skipping(IMAGES)
+    assert seen[3] == 0.5
+    assert seen[4] > 0.6
     assert not torch.equal(network(IMAGES), opened(state).network(IMAGES))
     assert opened(state).spec.architecture["clamp"] == 256
     assert opened(formulas.ported_discriminator(state)).spec.architecture["clamp"] == 0
