@@ -10,12 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganexplain import tensors
 from ganexplain.models import checkpoints
 from ganexplain.models.checkpoints import Checkpoint
 from ganexplain.models.critic import Critic
 from ganexplain.models.foreign import Found, recognised
 from ganexplain.models.generator import Generator
-from ganexplain.models.spec import CriticSpec, ImageSpec, Spec
+from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
+
+PROBES = 8  # images of a kind that a program is tried on
+UNKNOWN_SIDE = 64  # of the images that it is tried on, where it declares no size
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,18 @@ class Conditioned(nn.Module):
         return self.network(x, torch.full((len(x),), self.label, dtype=torch.int64, device=x.device))
 
 
+class Squared(nn.Module):
+    """A program that reads codes as maps of one pixel, (N, z_dim, 1, 1)."""
+
+    def __init__(self, program: nn.Module) -> None:
+        super().__init__()
+        self.program = program
+
+    def forward(self, z: Tensor) -> Any:
+        """What the program returns for codes (N, z_dim)."""
+        return self.program(z[:, :, None, None])
+
+
 def open_critic(path: str | Path, spec: Spec | None = None) -> Critic:
     """The discriminator or detector in a file of weights; see `Critic.from_checkpoint`."""
     spec, checkpoint = spec or Spec(), checkpoints.read(path)
@@ -91,9 +107,7 @@ def open_generator(path: str | Path, spec: Spec | None = None) -> Generator:
     """The generator in a file of weights; see `Generator.from_checkpoint`."""
     spec, checkpoint = spec or Spec(), checkpoints.read(path)
     if checkpoint.program is not None and spec.layout is None:
-        generator = _generator(checkpoint.program, spec, 0)
-        generator.about = _about_program(checkpoint, spec, lambda other: open_generator(path, other))
-        return generator
+        return _program_generator(checkpoint, checkpoint.program, spec)
     found, name = _network(checkpoint, spec, "generator")
     generator = _generator(found.network, found.spec, found.num_classes)
     generator.about = _about(checkpoint, name, found, lambda other: open_generator(path, other))
@@ -162,27 +176,82 @@ def _generator(network: nn.Module, spec: Spec, num_classes: int) -> Generator:
 
 
 def _program(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Critic:
-    """A program tells nothing of its meaning; its declared input may tell the size."""
-    shape = checkpoint.facts.get("input_shape")
-    images = ImageSpec()
-    if isinstance(shape, (list, tuple)) and len(shape) == 4:
-        channels, height, width = (n if isinstance(n, int) and n > 0 else None for n in shape[1:])
-        size = (height, width) if height and width else None
-        images = ImageSpec(size=size, channels=channels if channels in (1, 3) else None)
-    spec = spec.over(Spec(critic=CriticSpec(output="logit"), images=images))
+    """A program tells nothing of its meaning; its declared input may tell the size, and its outputs what they are."""
+    spec = spec.over(Spec(images=_declared(checkpoint)))
+    output = spec.critic.output or _output_of(program, spec.images)
+    spec = spec.over(Spec(critic=CriticSpec(output=output)))
     critic = _critic(program, spec)
     critic.differentiable = checkpoint.differentiable
     critic.about = _about_program(checkpoint, spec, lambda other: open_critic(checkpoint.path, other))
     return critic
 
 
+def _declared(checkpoint: Checkpoint) -> ImageSpec:
+    """Size and channels of the one input of four axes that a program declares."""
+    shapes = [value for key, value in checkpoint.facts.items() if key.startswith("inputs.")]
+    images = [shape for shape in shapes if isinstance(shape, (list, tuple)) and len(shape) == 4]
+    if len(images) != 1:
+        return ImageSpec()
+    channels, height, width = (n if isinstance(n, int) and n > 0 else None for n in images[0][1:])
+    size = (height, width) if height and width else None
+    return ImageSpec(size=size, channels=channels if channels in (1, 3) else None)
+
+
+def _output_of(program: nn.Module, images: ImageSpec) -> str:
+    """What the outputs for noise and plain images look like: probabilities, classes, or logits."""
+    side, channels = images.size or UNKNOWN_SIDE, images.channels or 3
+    height, width = (side, side) if isinstance(side, int) else side
+    noise = tensors.normal(0, "program", shape=(PROBES, channels, height, width))
+    steps = torch.linspace(0, 1, PROBES).view(-1, 1, 1, 1)
+    try:
+        with torch.no_grad(), tensors.isolated():
+            found = torch.cat([program(x) for x in (noise, steps.expand_as(noise).contiguous())])
+    except (RuntimeError, ValueError, TypeError):  # the first judgement says in full what it does not take
+        return "logit"
+    flat = found.reshape(len(found), -1).double()
+    inside = bool(((flat >= 0) & (flat <= 1)).all())
+    if flat.shape[1] < 2 or found.ndim > 2:
+        return "probability" if inside else "logit"
+    sums = bool(((flat.sum(1) - 1).abs() < 1e-4).all())
+    return "class_probabilities" if inside and sums else "classes"
+
+
+def _program_generator(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Generator:
+    """A program as a generator; the length of a code may be declared, or read from the weights that it carries."""
+    first = next((v for k, v in checkpoint.facts.items() if k.startswith("inputs.")), None)
+    if spec.generator.z_dim is None:
+        declared = first[1] if first and len(first) > 1 and isinstance(first[1], int) else None
+        spec = spec.over(Spec(generator=GeneratorSpec(z_dim=declared or _length(checkpoint, spec))))
+    try:
+        generator = _generator(program, spec, 0)
+    except ValueError:
+        generator = _generator(Squared(program), spec, 0)
+    generator.about = _about_program(checkpoint, spec, lambda other: open_generator(checkpoint.path, other))
+    return generator
+
+
+def _length(checkpoint: Checkpoint, spec: Spec) -> int | None:
+    """Length of a code by the weights that a program carries, where a layout knows them."""
+    for weights in checkpoint.networks:
+        try:
+            found = recognised(weights, spec, "generator")
+        except ValueError:  # the program runs all the same; what is missing then is named by the caller
+            continue
+        if found.role == "generator":
+            return found.spec.generator.z_dim
+    return None
+
+
 def _about_program(checkpoint: Checkpoint, spec: Spec, reread: Callable[[Spec], Any]) -> About:
-    unknown = {"output": "a logit, high for real, of images in [-1, 1] is assumed; say [critic] and [images] in a spec"}
+    said = spec.critic.output or "logit"
+    unknown = {
+        "critic.output": f"{said}, as its outputs for noise look; [critic] output",
+        "critic.polarity": 'a high output means real; [critic] polarity = "fake"',
+        "images.range": "images in [-1, 1]; [images] range, mean, std",
+    }
     lines: tuple[str, ...] = (f"a program of the format {checkpoint.format}, run as it is",)
     if not checkpoint.differentiable:
-        lines += (
-            "it lets no gradient through: methods that need calls alone (kernel_shap, lime, occlusion, ...) remain",
-        )
+        lines += ("it lets no gradient through: methods that need calls alone remain, such as kernel_shap",)
     return About(checkpoint.path, "", checkpoint.format, lines, unknown, spec, checkpoint.notes, reread)
 
 

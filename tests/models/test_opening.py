@@ -105,6 +105,28 @@ def test_a_program_runs_as_it_is(files):
     assert critic.differentiable
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_a_program_returns_and_reads_is_tried(files):
+    folder, d, g = files
+    torch.jit.save(torch.jit.trace(nn.Sequential(d, nn.Sigmoid(), nn.Flatten(0)), IMAGES), folder / "p.ts")
+    two = nn.Sequential(d, nn.Flatten(), nn.Linear(1, 2))
+    torch.jit.save(torch.jit.trace(nn.Sequential(two, nn.Softmax(1)), IMAGES), folder / "two.ts")
+    torch.jit.save(torch.jit.trace(two, IMAGES), folder / "logits.ts")
+    torch.jit.save(torch.jit.trace(g, torch.randn(2, 10, 1, 1)), folder / "g.ts")
+    said = Spec(images=ImageSpec(size=32, channels=3))
+    found = {name: Critic.from_checkpoint(folder / f"{name}.ts", spec=said) for name in ("p", "two", "logits")}
+    assert {name: critic.kind for name, critic in found.items()} == {
+        "p": "probability",
+        "two": "class_probabilities",
+        "logits": "classes",
+    }
+    assert torch.allclose(found["p"](IMAGES), d(IMAGES).flatten(), atol=1e-3)
+    assert torch.allclose(found["two"](IMAGES), found["logits"](IMAGES), atol=1e-3)
+    made = Generator.from_checkpoint(folder / "g.ts")  # its weights tell the length of a code
+    codes = made.sample(3)
+    assert torch.allclose(made.synthesize(codes), g(codes[:, :, None, None]), atol=1e-5)
+
+
 class Conditional(nn.Module):
     def __init__(self):
         super().__init__()

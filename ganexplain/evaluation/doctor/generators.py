@@ -167,7 +167,7 @@ def activations(maker: Maker) -> Finding:
         sentence = (
             f"BatchNorm is {found.fits.distance:.2f} from what it saw with {found.words}, else {before.distance:.2f}"
         )
-        return _activated(topic, generator, found.choices, found.words, sure, sentence, before.distance)
+        return _activated(generator, found.choices, sure, sentence, before.distance)
     places = rectifiers.places(generator)
     if not places or not maker.guesses:
         return topic.skip("to tell, rectifiers and BatchNorm with running statistics, or 50 reals, are needed")
@@ -179,21 +179,15 @@ def activations(maker: Maker) -> Finding:
         return topic.ok(value, f"samples are {value:.2g} from the reals, and with no other activation clearly nearer")
     said = rectifiers.worded((choice,))
     sentence = f"samples are {sum(tried[choice]) / len(own):.2g} from the reals with {said}, as it is {value:.2g}"
-    return _activated(topic, generator, (choice,), said, sure, sentence, value)
+    return _activated(generator, (choice,), sure, sentence, value)
 
 
 def _activated(
-    topic: Topic,
-    generator: Generator,
-    choices: tuple[rectifiers.Choice, ...],
-    words: str,
-    sure: str,
-    sentence: str,
-    value: float,
+    generator: Generator, choices: tuple[rectifiers.Choice, ...], sure: str, sentence: str, value: float
 ) -> Finding:
-    wrong = (topic.fail if sure == "certain" else topic.warn)(
-        value, sentence, f"the layers are followed by {words}: rebuild the network so"
-    )
+    topic = Topic("activations", "distance from training")
+    advice = f"the layers are followed by {rectifiers.worded(choices)}: rebuild the network so"
+    wrong = (topic.fail if sure == "certain" else topic.warn)(value, sentence, advice)
     names, slopes = [name for name, _ in choices], {s for name, s in choices if name == "leaky_relu"}
     if generator.about is None or len(slopes) > 1:
         return wrong
