@@ -178,7 +178,7 @@ def read_head(rest: State, features: int, settings: Mapping[str, Any]) -> Head:
         parts.remove(part)
         linear = f"{part}.running_mean" not in rest
         if linear and last:
-            name = settings.get("head_activation") or ("relu" if _room(last, part) else "none")
+            name = str(settings.get("head_activation") or ("relu" if _room(last, part) else "none"))
             layers.append(ACTIVATIONS[checks.one_of("[architecture] head_activation", name, ACTIVATIONS)]())
             assumed = name
             words.append(name)

@@ -100,6 +100,17 @@ def recognised(weights: Weights, spec: Spec, role: str | None = None) -> Found:
         if found is None:
             raise ValueError(f"{_said(weights)} is not of the layout {spec.layout!r}: {_held(weights)}{WAY_OUT}")
         return found
+    found, refused = likeliest(weights, spec, role)
+    if found is None:
+        nearly = f"; nearly {' and '.join(refused)}" if refused else ""
+        raise ValueError(f"no layout knows {_said(weights)}: {_held(weights)}{nearly}{WAY_OUT}")
+    return found
+
+
+def likeliest(weights: Weights, spec: Spec, role: str | None = None) -> tuple[Found | None, list[str]]:
+    """The network by the layout that fits best, or None; and what layouts said that nearly fit."""
+    from ganexplain.models.foreign import LAYOUTS
+
     matches, refused = [], []
     layouts = [LAYOUTS.get(name)() for name in LAYOUTS.names()]
     for layout in sorted(layouts, key=lambda layout: not layout.unmistakable):
@@ -113,10 +124,7 @@ def recognised(weights: Weights, spec: Spec, role: str | None = None) -> Found:
             matches.append(found)
             if layout.unmistakable:
                 break
-    if not matches:
-        nearly = f"; nearly {' and '.join(refused)}" if refused else ""
-        raise ValueError(f"no layout knows {_said(weights)}: {_held(weights)}{nearly}{WAY_OUT}")
-    return max(matches, key=lambda match: match.score)
+    return max(matches, key=lambda match: match.score, default=None), refused
 
 
 WAY_OUT = (

@@ -85,6 +85,11 @@ def _chosen(names: _Names, tensors: parts.State, settings: Mapping[str, Any]) ->
     """The options with what is told or assumed in place of what was not said, and why."""
     checks.one_of("[architecture] flatten", settings["flatten"], FLATTENS)
     checks.one_of("[architecture] order", settings["order"], ORDERS)
+    for key, kinds in (("eps", (int, float)), ("inception_relu", (bool,))):
+        if settings[key] is not None and type(settings[key]) not in kinds:
+            raise ValueError(f"[architecture] {key} must be a {kinds[-1].__name__}, got {settings[key]!r}")
+    if settings["last_pool"] < 1:
+        raise ValueError(f"[architecture] last_pool must be at least 1, got {settings['last_pool']}")
     made = "from Keras, as the file counts no batches" if names.keras else "as in torch"
     flatten, told = _flattened(tensors[f"{names.linear[0]}.weight"], names.keras)
     order, placed = names.order()

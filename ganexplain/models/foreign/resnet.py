@@ -65,7 +65,7 @@ class ResNet(Layout):
         images = IMAGENET if plan.kernel != 3 or plan.npr else replace(IMAGENET, size=32 * flat)
         if not settings["resize"]:
             images = replace(images, size=None)
-        habits = parts.Habits("fake", 1, WHY, images, "ImageNet's")
+        habits = parts.Habits("fake", 1, ONE if head.outputs == 1 else TWO, images, "ImageNet's")
         found, unknown = parts.completed(spec, self.name, head.outputs, network.conv1.in_channels, habits)
         if "images.size" in unknown:
             unknown["images.size"] += (
@@ -83,7 +83,8 @@ class ResNet(Layout):
         return Found(self.name, "discriminator", network, (plan.line, head.line), found, unknown, score=0.95)
 
 
-WHY = "as in CNNDetection, one logit; folders sorted by name, 'fake' before 'real', two; FaceForensics++ has 0 for real"
+ONE = "as in CNNDetection, whose sigmoid is the probability of a synthetic image"
+TWO = "folders sorted by name, 'fake' before 'real'; FaceForensics++ has 0 for real, 1 for fake"
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,14 @@ def test_what_is_assumed_is_named():
     assert read(plain(), architecture={"last_pool": 2}).spec.images.size == 32
     said = {"flatten": "hwc", "order": "relu-norm", "eps": 1e-3, "slope": 0.1}
     assert set(read(plain(), architecture=said).unknown) == keys - {f"architecture.{name}" for name in said}
-    with pytest.raises(ValueError, match="flatten 'hcw'; did you mean"):
-        read(plain(), architecture={"flatten": "hcw"})
+    for wrong, message in (
+        ({"flatten": "hcw"}, "flatten 'hcw'; did you mean"),
+        ({"eps": "small"}, "eps must be a float, got 'small'"),
+        ({"inception_relu": 1}, "inception_relu must be a bool, got 1"),
+        ({"last_pool": 0}, "last_pool must be at least 1, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(plain(), architecture=wrong)
 
 
 def test_other_networks_are_left_alone_and_ruins_refused():

@@ -123,6 +123,8 @@ def test_a_head_of_1x1_convolution_and_an_activation_that_the_spec_says():
     found = read(state, architecture={"head_activation": "tanh"})
     agree(found, F.linear(inner, state["fc.3.weight"], state["fc.3.bias"]), made.images())
     assert "tanh" in found.lines[1]
+    with pytest.raises(ValueError, match=r"head_activation '3' \(there are: none, relu, tanh, gelu\)"):
+        read(state, architecture={"head_activation": 3})
 
 
 def test_strides_that_the_file_does_not_hold():
