@@ -14,7 +14,7 @@ from ganexplain import tensors
 from ganexplain.models import checkpoints
 from ganexplain.models.checkpoints import Checkpoint
 from ganexplain.models.critic import Critic
-from ganexplain.models.foreign import Found, recognised
+from ganexplain.models.foreign import Found, likeliest, recognised
 from ganexplain.models.generator import Generator
 from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
@@ -233,11 +233,8 @@ def _program_generator(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -
 def _length(checkpoint: Checkpoint, spec: Spec) -> int | None:
     """Length of a code by the weights that a program carries, where a layout knows them."""
     for weights in checkpoint.networks:
-        try:
-            found = recognised(weights, spec, "generator")
-        except ValueError:  # the program runs all the same; what is missing then is named by the caller
-            continue
-        if found.role == "generator":
+        found, _ = likeliest(weights, spec, "generator")
+        if found is not None:
             return found.spec.generator.z_dim
     return None
 

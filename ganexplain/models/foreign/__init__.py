@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganexplain.models.foreign._layout import Found, Layout, recognised
+from ganexplain.models.foreign._layout import Found, Layout, likeliest, recognised
 from ganexplain.registry import Registry
 
 LAYOUTS: Registry[type[Layout]] = Registry("ganexplain.models.foreign", "layout")
@@ -20,4 +20,4 @@ def listing() -> dict[str, dict[str, dict[str, Any]]]:
     return {"layouts of other people's models": rows}
 
 
-__all__ = ["LAYOUTS", "Found", "Layout", "listing", "recognised"]
+__all__ = ["LAYOUTS", "Found", "Layout", "likeliest", "listing", "recognised"]
