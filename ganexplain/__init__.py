@@ -23,6 +23,8 @@ _HOMES = {
     "Domain": "ganexplain.attribution.chart",
     "Pixel": "ganexplain.attribution.domains.pixel",
     "Region": "ganexplain.attribution.domains.region",
+    "Feature": "ganexplain.attribution.domains.feature",
+    "Window": "ganexplain.attribution.domains.window",
     "Saliency": "ganexplain.attribution.methods.saliency",
     "IntegratedGradients": "ganexplain.attribution.methods.integrated_gradients",
     "KernelShap": "ganexplain.attribution.methods.kernel_shap",

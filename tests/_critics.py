@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, remove_spectral_norm, spectral_norm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganexplain import Critic, Preprocess
+from ganexplain import Critic, Preprocess, Signal, Table
 from ganexplain.tensors import isolated
 
 SIDE = 8
@@ -288,3 +288,50 @@ class Spots(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 1, H, W) to (N,)."""
         return self.gain * self.see(x).relu().flatten(1).sum(1)
+
+
+TABLE = Table(
+    ("age", "height", "sex", "income", "debt"),
+    units={"age": "years", "height": "cm"},
+    groups={"money": ("income", "debt")},
+    categories={"sex": ("female", "male", "other")},
+    mean=(40.0, 170.0, 3000.0, 500.0),
+    std=(15.0, 10.0, 900.0, 300.0),
+)
+SIGNAL = Signal(("left", "right"), length=24, sample_rate=8, units="mV", mean=0.5, std=(2.0, 3.0), windows=8)
+FORMS = {"table": TABLE, "signal": SIGNAL}
+
+
+def inputs(form: str, n: int = 3, *, seed: int = 0) -> Tensor:
+    """Rows (n, 7) of `TABLE` or signals (n, 2, 24) of `SIGNAL`, in their own units."""
+    random = torch.Generator().manual_seed(seed)
+    if form == "signal":
+        return SIGNAL.unscaled(torch.randn(n, 2, 24, generator=random))
+    rows = TABLE.unscaled(torch.randn(n, 7, generator=random))
+    rows[:, 2:5] = nn.functional.one_hot(torch.randint(0, 3, (n,), generator=random), 3).float()
+    return rows
+
+
+class Small(nn.Module):
+    """Two layers on rows or signals, with the activation as a module, in place or as a function."""
+
+    def __init__(self, form: str, *, act: str = "module", out: tuple[int, ...] = (1,)) -> None:
+        super().__init__()
+        made = torch.Generator().manual_seed(3)
+        self.first: nn.Module = nn.Linear(7, 6) if form == "table" else nn.Conv1d(2, 5, 5, 2, 2)
+        self.last = nn.Linear(6 if form == "table" else 60, 1)
+        for parameter in self.parameters():
+            with torch.no_grad():
+                parameter.copy_(torch.randn(parameter.shape, generator=made) / max(parameter[0].numel(), 4) ** 0.5)
+        self.act, self.out, self.one = act, out, nn.LeakyReLU(0.2, inplace=act == "inplace")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 7) or (N, 2, 24) to (N, *out)."""
+        x = self.first(x)
+        x = nn.functional.leaky_relu(x, 0.2) if self.act == "functional" else self.one(x)
+        return self.last(x.flatten(1)).view(len(x), *self.out)
+
+
+def critic_of_form(form: str, network: Any = None, **declared: Any) -> Critic:
+    """A critic of rows or of signals, round `Small` unless another network is given."""
+    return Critic(Small(form) if network is None else network, form=FORMS[form], **declared)

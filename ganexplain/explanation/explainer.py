@@ -25,6 +25,7 @@ from ganexplain.explanation.parts import counts_of, domain_of, labels_of, placed
 from ganexplain.explanation.plan import Plan
 from ganexplain.models import fast, neighbours
 from ganexplain.models.critic import Critic
+from ganexplain.models.forms import Form
 
 Progress = Callable[[str, float], None]
 
@@ -61,10 +62,7 @@ class Explainer:
 
         An interrupt (Ctrl-C) after the first attribution returns what is finished, marked as interrupted.
         """
-        form = self.critic.form
-        if len(form.check(image, form.one)) != 1:
-            shape = "1, C, H, W" if form.ndim == 4 else ", ".join(map(str, (1, *image.shape[1:])))
-            raise ValueError(f"one {form.one} ({shape}) is explained at a time, got {len(image)}; loop over them")
+        form = self._one(image)
         plan, tell = self.plan, progress or (lambda what, done: None)
         verdict = self.critic.judge(image, batch_size=plan.batch_size)
         side = side or ("fake" if bool(verdict.is_fake[0]) else "real")
@@ -86,8 +84,7 @@ class Explainer:
             if not found:
                 raise
             interrupted = True
-        notes = tuple(dict.fromkeys(note for a in found.values() for note in a.notes))
-        facts = describe(self.critic)
+        notes, facts = tuple(dict.fromkeys(note for a in found.values() for note in a.notes)), describe(self.critic)
         return Explanation(
             name or form.one,
             image.detach().clone(),
@@ -102,6 +99,14 @@ class Explainer:
             interrupted,
             form,
         )
+
+    def _one(self, image: Tensor) -> Form:
+        """The critic's form, of which ``image`` must be one valid input."""
+        form = self.critic.form
+        if len(form.check(image, form.one)) != 1:
+            shape = "1, C, H, W" if form.ndim == 4 else ", ".join(map(str, (1, *image.shape[1:])))
+            raise ValueError(f"one {form.one} ({shape}) is explained at a time, got {len(image)}; loop over them")
+        return form
 
     def planned(self, image: Tensor) -> int:
         """The most forward passes that `explain` will use for this image; what is shared is counted once, with it."""

@@ -116,8 +116,7 @@ class Method(ABC):
             verdict = self.critic.judge(inputs, batch_size=self.batch_size)
         net = flip * found.values.double().flatten(1).sum(1).cpu()
         notes = (*chart.notes, *self._notes(chart, origin, alone), *found.notes)
-        for note in notes:
-            warnings.warn(note, stacklevel=2)
+        _warned(notes)
         return Attribution(
             values=flip * found.values,
             players=chart.players,
@@ -232,6 +231,11 @@ class CoalitionMethod(Method):
 
     def _default_domain(self) -> Domain:
         return domain_named(self.critic.form.removed)
+
+
+def _warned(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
 
 
 def domain_named(name: str) -> Domain:
