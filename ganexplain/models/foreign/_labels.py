@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ MANY = 100  # classes that a width alone may tell of
 CODES = (100, 64, 128)  # customary lengths
 MOST = 1000  # classes
 LONGEST = 3  # layers of a label's branch
+MANY_LAYERS = 14  # beyond which nothing is told from widths alone
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _at(base: Entry, part: Part, wide: int, role: str, *, first: bool) -> Iterat
         for width, side in _widths(wide, into, flat=flat, image=first):
             narrow = narrowed(part, axis, width)
             chain = tuple(narrow if other is part else other for other in base.chain)
-            if chained(chain, role) is not None:
+            if (base.traced or in_a_row(chain)) and chained(chain, role) is not None:
                 yield replace(base, chain=chain, joint=part, width=width, side=side)
 
 
@@ -183,9 +185,23 @@ def narrowed(part: Part, axis: int, width: int) -> Part:
     return replace(part, weight=part.weight.narrow(axis, 0, part.weight.shape[axis] - width))
 
 
+def in_a_row(parts: Sequence[Part]) -> bool:
+    """Whether each layer may take what the one before it in the file returns; a quick look at widths."""
+    mixing = [part for part in parts if part.mixes]
+    return all(_follows(a, b) for a, b in itertools.pairwise(mixing))
+
+
+def _follows(before: Part, after: Part) -> bool:
+    outs = before.shape[:1] if before.kind == "linear" else before.shape[:2]
+    intos = after.shape[1:2] if after.kind == "linear" else after.shape[:2]
+    return any(a == b or a % b == 0 or b % a == 0 for a, b in itertools.product(outs, intos))
+
+
 def _branching(rest: tuple[Part, ...], role: str, classes: int | None) -> Iterator[Entry]:
     """A one-hot label that passes layers of its own, told from widths alone."""
     blocks = blocks_of(rest)
+    if len(blocks) > MANY_LAYERS or in_a_row(rest) and chained(rest, role) is not None:
+        return
     for count in range(1, LONGEST + 1):
         for start in range(len(blocks) - count + 1):
             run = blocks[start : start + count]
@@ -194,15 +210,18 @@ def _branching(rest: tuple[Part, ...], role: str, classes: int | None) -> Iterat
             if role == "generator" and branch[0].kind == "conv":
                 into, out = branch[0].shape[0], run[-1].layer.shape[1]
             others = _apart(rest, branch)
-            if not 2 <= into <= MOST or into != (classes or into) or len([p for p in others if p.mixes]) < 2:
-                continue
-            if chained(rest, role) is not None or chained(branch, role) is None:
+            if not 2 <= into <= MOST or into != (classes or into) or not in_a_row(branch):
                 continue
             base = Entry("beside", into, others, branch=branch, label_first=start == 0)
-            later = [part for part in others if part.mixes][1:]
-            for part in later:
-                if _fits(part, out, others):
+            for part in [part for part in others if part.mixes][1:]:
+                if _fits(part, out, others) and _row_but(others, part) and chained(branch, role) is not None:
                     yield from (entry for entry in _at(base, part, out, role, first=False) if _sensible(entry, role))
+
+
+def _row_but(parts: Sequence[Part], joint: Part) -> bool:
+    """Whether all layers follow each other up to the joint, and from it on."""
+    place = next(i for i, part in enumerate(parts) if part is joint)
+    return in_a_row(parts[:place]) and in_a_row(parts[place:])
 
 
 def _fits(part: Part, wide: int, others: Sequence[Part]) -> bool:
@@ -224,8 +243,10 @@ def _one_hot(rest: tuple[Part, ...], role: str, classes: int | None) -> Iterator
     """A one-hot label without layers: nothing but a width that is larger than it would be."""
     mixing = [part for part in rest if part.mixes]
     first = mixing[0]
-    if chained(rest, role) is None:
-        for part in mixing[1:]:
+    if len(mixing) > MANY_LAYERS:
+        return
+    if not in_a_row(rest) or chained(rest, role) is None:
+        for part in (part for part in mixing[1:] if _row_but(rest, part)):
             for count in (classes,) if classes else (USUAL, *range(2, USUAL)):
                 yield from _at(Entry("beside", count, rest), part, count, role, first=False)
         return

@@ -165,3 +165,17 @@ def test_unconditional_networks_are_left_alone():
     ]
     for network in networks:
         assert Conditional().read(Weights("", network.state_dict()), Spec()) is None
+
+
+def test_long_chains_are_passed_over_at_once(monkeypatch):
+    layers = [nn.Conv2d(3 if i == 0 else 4 + i % 3, 4 + (i + 1) % 3, 3, 1, 1) for i in range(40)]
+    asked = []
+    monkeypatch.setattr("ganexplain.models.foreign._labels.chained", lambda *args: asked.append(args))
+    assert Conditional().read(Weights("", nn.Sequential(*layers).state_dict()), Spec()) is None
+    assert len(asked) < 10  # each may try hundreds of orders
+
+
+def test_rows_that_are_no_image_say_what_to_do():
+    network = originals.Vector(pixels=11)
+    with pytest.raises(ValueError, match="11 numbers are no square image"):
+        found(network)
