@@ -122,10 +122,11 @@ def _generator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spec) -
 def _discriminator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spec) -> Found:
     network = StyleGAN2Discriminator(supply, sizes, assumed)
     deviation = network.b4.deviation.count
+    end = f"logit, projected on one of {network.num_classes} classes" if network.num_classes else "logit"
     lines = (
         f"blocks ({network.architecture}): {network.channels} colours, {_chain([*sizes[1:], 4], network.widths)}",
-        f"minibatch deviation: {deviation} maps" if deviation else "no minibatch deviation",
-        f"dense {network.b4.fc.in_features} -> {network.b4.fc.out_features} -> logit{_classes(network.num_classes)}",
+        f"minibatch deviation in {deviation} of the last maps" if deviation else "no minibatch deviation",
+        f"dense {network.b4.fc.in_features} -> {network.b4.fc.out_features} -> {end}",
     )
     unknown = _shared(assumed, mapping=network.mapping is not None)
     if deviation:
