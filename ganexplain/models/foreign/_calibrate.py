@@ -20,11 +20,13 @@ from ganexplain.models.foreign import _geometry, _modules
 from ganexplain.models.foreign._stack import Stack
 
 SEED = 0
-CODES = (32, 128)  # fewest and most codes that are drawn
+CODES = (32, 64)  # fewest and most codes that are drawn
+VECTORS = 2048  # most where there are no maps, over whose places the statistics are taken too
 WORK = 5e8  # multiplications for one guess
 NEAR = 0.06  # mismatch from which on no other guess is tried
 WRONG = 0.35  # mismatch at which nothing is told
 SURE = 0.25  # mismatch at the first norm below which it tells how the codes are spread
+CLEARLY = 3.0  # times the best mismatch, which the second must have for no other to be tried
 CLEAR = 0.02  # by how much a less usual guess must fit better
 WAYS = 5  # other strides and paddings that are tried
 GUESSES = {  # activation and slope, with a handicap for the unusual: some differ little after BatchNorm
@@ -38,9 +40,11 @@ GUESSES = {  # activation and slope, with a handicap for the unusual: some diffe
     ("selu", 0.0): 0.04,
     ("tanh", 0.0): 0.04,
 }
+MIXED = 0.03  # handicap of a second kind of activation
 FIRST = 3  # of the guesses, which are tried before the others
 PRIORS = ("normal", "uniform")
-EPSILONS = (1e-5, 0.8)  # torch's default, and what a widely copied collection passes in its place
+DEFAULT = 1e-5  # torch's eps
+COPIED = 0.8  # what a widely copied collection passes as eps to all norms but, in some networks, the first
 
 Act = tuple[str, float]
 
@@ -86,17 +90,17 @@ def told(stack: Stack) -> Told | None:
     if stack.role != "generator" or not norms:
         return None
     usual = _Run(stack, "normal", norms, fixed=True).through(math.inf)
-    best = None
+    best: _Run | None = None
     for guess, prior in _guesses(stack):
         if best is not None and best.sure and prior != best.prior:
             continue
         run = _Run(guess, prior, norms)
-        left = run.through(math.inf if best is None else best.left)
-        if best is None or left < best.left - CLEAR:
-            run.left, best = left, run
-        if best.left < NEAR:
+        run.left = run.through(WRONG if best is None else best.left)
+        if run.left < (WRONG if best is None else best.left - CLEAR):
+            best = run
+        if best is not None and best.left < NEAR:
             break
-    if best is None or best.left > WRONG:
+    if best is None:
         return None
     free, acts = stack.settings["activation"] is None and not stack.facts, best.chosen()
     whole = replace(best.stack, activations=acts if free else stack.activations)
@@ -107,7 +111,9 @@ def told(stack: Stack) -> Told | None:
 
 def _guesses(stack: Stack) -> Iterator[tuple[Stack, str]]:
     """Ways through the chain and distributions of codes, the usual ones first."""
-    epsilons = EPSILONS if stack.settings["eps"] is None else (stack.settings["eps"],)
+    norms = sum(part.kind == "norm" for block in stack.blocks for part in block.parts)
+    usual = [DEFAULT, COPIED, [DEFAULT, *[COPIED] * (norms - 1)]]
+    epsilons = usual if stack.settings["eps"] is None and not stack.facts else [stack.settings["eps"]]
     for eps, path in itertools.product(epsilons, (stack.path, *stack.others[:WAYS])):
         for prior in PRIORS:
             yield replace(stack, path=path, settings={**stack.settings, "eps": eps}), prior
@@ -157,7 +163,7 @@ class _Run:
             before, after = sizes.get(i, ((1, 1), (1, 1)))
             height, width = {"tconv": before, "conv": after, "linear": (1, 1)}[block.layer.kind]
             work += math.prod(block.layer.shape) * height * width
-        return int(min(max(WORK / work, CODES[0]), CODES[1]))
+        return int(min(max(WORK / work, CODES[0]), CODES[1] if sizes else VECTORS))
 
     def _normed(self, x: Tensor, pending: Sequence[_modules.Step]) -> Tensor:
         """What leaves the norm at the end of ``pending``, with the activations before it that fit best."""
@@ -169,9 +175,11 @@ class _Run:
             for step in before:
                 y = _modules.activation(*guess)[0](y) if step.activation and guess else step.module(y)
             tried[guess] = (mismatch(y, norm), y)
-            if len(tried) >= FIRST and min(t[0] for t in tried.values()) < NEAR:
+            low, *others = sorted(t[0] for t in tried.values())
+            if len(tried) >= FIRST and low < NEAR and low * CLEARLY < others[0]:
                 break
-        best = min(tried, key=lambda g: tried[g][0] + (GUESSES[g] if g else 0.0))
+        before_it = {act for act in self.acts.values() if act[0] != "none"}
+        best = min(tried, key=lambda g: tried[g][0] + (GUESSES[g] + MIXED * bool(before_it - {g}) if g else 0.0))
         if not self.misses:
             self.sure = not places and tried[best][0] < SURE
         self.misses.append(tried[best][0])
@@ -201,5 +209,5 @@ def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
 def _normalised(values: Tensor, norm: nn.Module) -> Tensor:
     """As in training: by the moments of the batch."""
     kept: Mapping[str, Tensor] = dict(norm.named_parameters())
-    moments, eps = _moments(values), float(getattr(norm, "eps", EPSILONS[0]))
+    moments, eps = _moments(values), float(getattr(norm, "eps", DEFAULT))
     return nn.functional.batch_norm(values, *moments, kept.get("weight"), kept.get("bias"), training=False, eps=eps)

@@ -55,11 +55,15 @@ def options_of(facts: Facts, role: str) -> dict[str, Any]:
     return said
 
 
-def norm_of(part: Part, facts: Facts, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Kind, groups and eps of a norm: as the settings say, else as the file does."""
+def norm_of(part: Part, index: int, facts: Facts, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Kind, groups and eps of the norm number ``index``: as the settings say, else as the file does."""
     fact = facts.get(part.name, {})
     kind = next((kind for name, kind in NORMS.items() if class_of(fact).startswith(name)), None)
     said, eps = settings["norm"], settings["eps"]
+    if isinstance(eps, (list, tuple)):
+        if index >= len(eps):
+            raise ValueError(f"[architecture] eps must be one number or one for each norm, got {len(eps)} numbers")
+        eps = eps[index]
     return {
         "kind": kind if said in (None, "none") else said,
         "groups": fact.get("num_groups", settings["groups"]),

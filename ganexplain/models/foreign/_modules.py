@@ -66,13 +66,14 @@ def layer(part: Part, choice: Choice) -> tuple[nn.Module, str]:
     how = f", {part.reparametrised}" if part.reparametrised else ""
     module: nn.Module
     if part.kind == "linear":
-        module, text = nn.Linear(part.into, part.out, bias), f"Linear {part.into}->{part.out}"
+        module, text = nn.Linear(part.into, part.out, bias, device="meta"), f"Linear {part.into}->{part.out}"
     else:
         kernel, (stride, padding) = part.kernel, (choice.stride, choice.padding)
         if part.kind == "tconv":
-            module = nn.ConvTranspose2d(part.into, part.out, kernel, stride, padding, choice.extra, bias=bias)
+            wide = (part.into, part.out, kernel, stride, padding, choice.extra)
+            module = nn.ConvTranspose2d(*wide, bias=bias, device="meta")
         else:
-            module = nn.Conv2d(part.into, part.out, kernel, stride, padding, bias=bias)
+            module = nn.Conv2d(part.into, part.out, kernel, stride, padding, bias=bias, device="meta")
         name = "Conv" if part.kind == "conv" else "ConvTranspose"
         text = f"{name} {part.into}->{part.out} {kernel[0]}x{kernel[1]}"
         text += f" {'/' if part.kind == 'conv' else '*'}{stride}" if stride > 1 else ""
@@ -117,10 +118,11 @@ def norm_kind(name: str, *, flat: bool) -> str:
 
 
 def _loaded(module: nn.Module, part: Part) -> nn.Module:
-    state: dict[str, Tensor] = part.state()
+    """The module with copies of the part's tensors; made without memory, it draws no random numbers for its own."""
+    state: dict[str, Tensor] = {name: tensor.clone() for name, tensor in part.state().items()}
     if part.statistics:
         state["num_batches_tracked"] = torch.tensor(0)
-    module.load_state_dict(state, strict=True)
+    module.load_state_dict(state, strict=True, assign=True)
     return module
 
 

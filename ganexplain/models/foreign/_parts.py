@@ -129,7 +129,7 @@ def _effective(leaves: Mapping[str, Tensor]) -> tuple[Tensor | None, str, bool |
         turned = None
         if length.dim() == 4 and length.numel() > 1:
             turned = length.shape[1] > 1
-        return length * direction / direction.norm(dim=axes, keepdim=True), "weight norm", turned
+        return length * direction / direction.square().sum(axes, keepdim=True).sqrt(), "weight norm", turned
     return leaves.get("weight"), "", None
 
 

@@ -60,6 +60,7 @@ class _Writer:
         self.blocks, self.settings, self.facts, self.hidden = blocks, settings, facts, hidden
         self.names = Names([part.name for block in blocks for part in block.parts])
         self.made: list[Step] = []
+        self.norms = 0
 
     def block(self, index: int, choice: Choice, factor: int, active: tuple[str, float]) -> None:
         """The layer, its norms, its activation, and what changes the size after them."""
@@ -94,7 +95,8 @@ class _Writer:
         self._add("flat", nn.Flatten(), "", index)
 
     def _norm(self, part: Part, flat: bool) -> tuple[nn.Module, str]:
-        return _modules.norm(part, flat=flat, **_facts.norm_of(part, self.facts, self.settings))
+        self.norms += part.kind == "norm"
+        return _modules.norm(part, flat=flat, **_facts.norm_of(part, self.norms - 1, self.facts, self.settings))
 
     def _resized(self, index: int, factor: int) -> None:
         if factor > 1:
