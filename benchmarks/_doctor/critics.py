@@ -290,14 +290,14 @@ BROKEN = (
     Wiring(
         "weights of another architecture",
         lambda: subject(scrambled()),
-        ("fingerprint", "batch statistics"),
+        ("BatchNorm fit", "batch statistics"),
         "another architecture|far",
     ),
-    Wiring("activation slope .01 where .2 was trained", lambda: mnist(0.01), ("activation slope",), "0.2", assets=True),
+    Wiring("activation slope .01 where .2 was trained", lambda: mnist(0.01), ("architecture",), "0.2", assets=True),
     Wiring(
         "MNIST critic, said to read [0, 1]",
         lambda: mnist(images={"range": [0, 1]}),
-        ("declared range", "fingerprint"),
+        ("declared range", "BatchNorm fit"),
         r"\[-1, 1\]",
         assets=True,
     ),

@@ -50,13 +50,15 @@ def run(
     ends = _doctor.Ends(out, write, overwrite, as_json, quiet)
     ends.check()
     found = resolve(model, spec_of(layout, network, label, spec))
+    if write is not None:
+        _doctor.check_writable(found)
     with _console.progress("examining", quiet=quiet) as advance:
         if isinstance(found, Generator):
             result, mended = _generator(found, real, limit, batch_size, seed, advance), None
         else:
             images = _images(found, which, (real, fake), limit, None if tiles is None else _tile(tiles), seed)
             result, mended = _critic(images, write is not None, batch_size, seed, advance)
-    _doctor.finish(result, mended, ends)
+    _doctor.finish(result, mended, getattr(found, "about", None), ends)
     if (mended.after if mended else result).failed:
         raise typer.Exit(1)
 
@@ -103,7 +105,6 @@ def _critic(
     if not mend:
         given = {"real": images.real, "fake": images.fake}
         return examine(images.critic, **given, batch_size=batch_size, seed=seed, advance=advance), None
-    _doctor.check_writable(images.critic)
     mended = repair(
         images.critic, real=images.real, fake=images.fake, batch_size=batch_size, seed=seed, advance=advance
     )

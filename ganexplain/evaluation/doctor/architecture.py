@@ -14,6 +14,7 @@ from ganexplain.models.critic import Critic
 from ganexplain.models.foreign import LAYOUTS
 from ganexplain.models.spec import Spec
 
+SLOPE = "architecture.slope"
 SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3)
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "slope": SLOPES,
@@ -78,9 +79,11 @@ def _open(critic: Critic) -> Iterator[tuple[str, Any]]:
     if about is None or about.layout not in LAYOUTS.names():
         return
     known = {**LAYOUTS.get(about.layout).options, **about.spec.architecture}
-    own = _slope(critic.network)
+    own, open_ = _slope(critic.network), {key.rpartition(".")[2] for key in about.unknown} | {*about.spec.architecture}
+    if open_ & {"slope", "activation"}:
+        open_ |= {"slope", "activation"}
     for option, values in CHOICES.items():
-        if option not in known:
+        if option not in known or option not in open_:
             continue
         for value in values:
             same = value == (own if option == "slope" and own is not None else known[option])

@@ -161,7 +161,13 @@ class Case:
         base = replace(self.look(self.ordered.critic, FEW), sign=self.ordered.sign)
         if base.fit is not None and base.fit.distance < KNOWN:
             return Contest(base, {}, 0, thresholded=False)  # nothing can fit clearly better
-        return compared(base, variants, lambda one: self.look(one, FEW))
+        slopes = {word: variant for word, variant in variants.items() if architecture.SLOPE in variant[1]}
+        first = compared(base, slopes, lambda one: self.look(one, FEW))
+        if first.by_fit and first.fits(first.by_fit) == "certain":
+            return first
+        rest = {word: variant for word, variant in variants.items() if word not in slopes}
+        second = compared(base, rest, lambda one: self.look(one, FEW))
+        return replace(first, others={**first.others, **second.others}, refused=first.refused + second.refused)
 
     @cached_property
     def sizes(self) -> Contest | None:

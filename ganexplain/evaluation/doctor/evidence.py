@@ -32,6 +32,7 @@ class Evidence:
         layers: names of these layers.
         seen: (N, C, h, w) in [-1, 1], what the network reads, stretched to its own lowest and highest value; or None.
         span: that lowest and highest value.
+        given: how many of them are reals and how many fakes.
     """
 
     logits: Rows = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Evidence:
     layers: tuple[str, ...] = ()
     seen: Tensor | None = None
     span: tuple[float, float] = (-1.0, 1.0)
+    given: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, case: Case) -> Evidence:
@@ -50,9 +52,9 @@ class Evidence:
         contests = [tried for tried in (case.ranges, case.orders, case.architectures) if tried is not None]
         areas, fits = _areas(contests), _fits(contests)
         layers = case.declared.fit.layers if case.pictures and case.declared.fit is not None else ()
-        seen, span = _seen(case)
+        seen, span, given = _seen(case)
         threshold = known.threshold if known else 0.0
-        return cls(_logits(case), threshold, case.critic.unit, areas, fits, layers, seen, span)
+        return cls(_logits(case), threshold, case.critic.unit, areas, fits, layers, seen, span, given)
 
 
 def _logits(case: Case) -> Rows:
@@ -83,14 +85,20 @@ def _fits(contests: list[Contest]) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def _seen(case: Case) -> tuple[Tensor | None, tuple[float, float]]:
+def _seen(case: Case) -> tuple[Tensor | None, tuple[float, float], tuple[int, int]]:
     if not case.pictures:
-        return None, (-1.0, 1.0)
+        return None, (-1.0, 1.0), (0, 0)
     with torch.no_grad():
-        parts = [case.critic.preprocess(part[:SHOWN]).float().cpu() for part in case.parts]
-    if len({part.shape[1:] for part in parts}) > 1:
-        parts = parts[:1]
-    whole = torch.cat(parts)
+        parts = {
+            name: case.critic.preprocess(part[:SHOWN]).float().cpu()
+            for name, part in (("real", case.real), ("fake", case.fake))
+            if part is not None
+        }
+    if len({part.shape[1:] for part in parts.values()}) > 1:
+        del parts["fake"]
+    whole = torch.cat(list(parts.values()))
     low, high = float(whole.min()), float(whole.max())
     step = -(-max(whole.shape[-2:]) // WIDEST)
-    return (whole[..., ::step, ::step] - low) / max(high - low, 1e-9) * 2 - 1, (low, high)
+    stretched = (whole[..., ::step, ::step] - low) / max(high - low, 1e-9) * 2 - 1
+    given = len(parts["real"]) if "real" in parts else 0
+    return stretched.clamp(-1, 1), (low, high), (given, len(whole) - given)

@@ -50,6 +50,7 @@ CHECKS: dict[str, Check] = {
     "noise": judgement.noise,
 }
 PRIORITY = ("runs", "output", "declared range", "channel order", "input size", "resize", "architecture", "pool")
+GROUNDLESS = ("weights", "batch statistics", "BatchNorm fit")  # where these fail, no trial means anything
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class Examination:
     def proposals(self) -> dict[str, tuple[Any, Finding]]:
         """What a spec should say by dotted key, with the finding that says so; the more basic finding wins.
 
-        What is undecided is left out.
+        What is undecided is left out, and so is what was found with weights that fit nowhere.
         """
-        ranked = sorted(self.findings, key=lambda f: PRIORITY.index(f.name) if f.name in PRIORITY else len(PRIORITY))
+        lost = any(finding.name in GROUNDLESS for finding in self.failed)
+        told = [f for f in self.findings if not lost or f.name not in PRIORITY[2:]]
+        ranked = sorted(told, key=lambda f: PRIORITY.index(f.name) if f.name in PRIORITY else len(PRIORITY))
         found: dict[str, tuple[Any, Finding]] = {}
         for finding in ranked:
             for key, value in finding.accepted.items():

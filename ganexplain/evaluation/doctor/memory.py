@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganexplain.evaluation.doctor import architecture
+from ganexplain.evaluation.doctor.area import interval
 from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.contest import Contest, Reading
 from ganexplain.evaluation.doctor.finding import Finding, Topic
@@ -10,6 +11,7 @@ from ganexplain.evaluation.doctor.fingerprint import FITS, OFF
 from ganexplain.models.critic import auc
 from ganexplain.models.verdict import POOR_AUC
 
+LOST = 0.6  # distance at which a critic that only guesses fits nowhere
 JUMP = 0.15  # gain in AUC at which another slope is likely without BatchNorm: wrong slopes often gain a little
 
 
@@ -22,17 +24,24 @@ def batchnorm(case: Case) -> Finding:
     best = declared if best is None or best.distance > declared.distance else best
     details = dict(zip(best.layers, best.distances, strict=True))
     n = f"{len(best.layers)} BatchNorm layer{'s' if len(best.layers) > 1 else ''}"
-    said = f"what {n} are fed is off by {best.distance:.2g} from what they saw in training (0 fits, {OFF:g} is far)"
+    said = f"the input of {n} is off by {best.distance:.2g} from what was seen in training (0 fits, {OFF:g} is far)"
     if best.distance < FITS:
         return topic.ok(best.distance, said if best is declared else f"with what is proposed here, {said}", details)
-    if best.distance < OFF:
+    if best.distance < OFF and not (best.distance > LOST and _guesses(_best(case))):
         return topic.ok(best.distance, f"{said}: somewhat other images, or an option of the network", details)
     advice = (
         "these weights seem to belong to another architecture, or were trained on images of quite another kind: "
         "compare the layers with the code that trained them"
     )
-    told = f"{said}, in every wiring that was tried"
-    return topic.fail(best.distance, told, advice, details)
+    return topic.fail(best.distance, f"{said}, in every wiring that was tried", advice, details)
+
+
+def _guesses(reading: Reading) -> bool:
+    """Whether a reading tells reals from fakes no better than chance."""
+    if not reading.judged:
+        return False
+    low, high = interval(reading.area, len(reading.real), len(reading.fake))
+    return low <= 0.5 <= high
 
 
 def options(case: Case) -> Finding:
@@ -51,7 +60,7 @@ def options(case: Case) -> Finding:
         return seen.proposing(best.proposal, tried.fits(tried.by_fit), tried.evidence(tried.by_fit))
     if tried.fitted:
         fit = tried.declared.fit.distance if tried.declared.fit else 0.0
-        said = f"{own} fits what BatchNorm saw in training (off by {fit:.2g}); no other option fits clearly better"
+        said = f"no other option fits what BatchNorm saw in training clearly better than {own} (off by {fit:.2g})"
         return topic.ok(None, said, _numbers(tried, own))
     return _by_area(topic, tried, own)
 
