@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,13 @@ def run(
     from ganexplain.cli import _opening
     from ganexplain.cli._console import emit, note
     from ganexplain.models import checkpoints
+    from ganexplain.models.checkpoints.checkpoint import role_of
     from ganexplain.models.spec import Spec
 
     if write is not None and write.exists() and not overwrite:
         raise ValueError(f"{write} exists; say --overwrite to replace it, or name another file")
     said = _opening.spec_of(layout, network, None, spec) or Spec()
+    said = said if said.role else replace(said, role=role_of(file.stem))
     checkpoint = checkpoints.read(file)
     chosen = checkpoint.networks if said.network is None else (checkpoint.network(said.network),)
     rows = [_row(weights, said) for weights in chosen]

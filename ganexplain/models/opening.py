@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganexplain import tensors
 from ganexplain.models import checkpoints
 from ganexplain.models.checkpoints import Checkpoint
+from ganexplain.models.checkpoints.checkpoint import role_of
 from ganexplain.models.critic import Critic
 from ganexplain.models.foreign import Found, likeliest, recognised
 from ganexplain.models.generator import Generator
@@ -123,14 +124,15 @@ def open_model(path: str | Path, spec: Spec | None = None) -> Critic | Generator
     spec, checkpoint = spec or Spec(), checkpoints.read(path)
     if checkpoint.program is None or spec.layout is not None:
         weights = checkpoint.network(spec.network, None if len(checkpoint.networks) == 1 else "discriminator")
-        if recognised(weights, spec).role == "generator":
+        named = spec if spec.role else replace(spec, role=role_of(Path(path).stem))
+        if recognised(weights, named).role == "generator":
             return open_generator(path, spec)
     return open_critic(path, spec)
 
 
 def _network(checkpoint: Checkpoint, spec: Spec, role: str) -> tuple[Found, str]:
     weights = checkpoint.network(spec.network, role)
-    found = recognised(weights, spec)
+    found = recognised(weights, spec if spec.role else replace(spec, role=role))
     if found.role != role:
         other = "generator" if role == "discriminator" else "critic"
         why = "judges nothing" if role == "discriminator" else "makes no images"
@@ -153,6 +155,9 @@ def _label(label: int | None, num_classes: int, does: str) -> int | None:
 
 def _critic(network: nn.Module, spec: Spec) -> Critic:
     said = {name: value for name, value in vars(spec.critic).items() if value is not None}
+    form = spec.form()
+    if form is not None:
+        return Critic(network, form=form, **said)
     return Critic(network, preprocess=spec.images.preprocess(), **said)
 
 
@@ -170,6 +175,7 @@ def _generator(network: nn.Module, spec: Spec, num_classes: int) -> Generator:
             prior=known.prior or "normal",
             value_range=(low, high),
             num_classes=num_classes,
+            form=spec.form(),
         )
     _label(spec.label, num_classes or generator.num_classes, "draws an image of a class")
     return generator if generator.num_classes == 0 or spec.label is None else generator.given(spec.label)

@@ -6,12 +6,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganexplain import checks, store
 from ganexplain.models.outputs import KINDS, POOLS
 from ganexplain.models.preprocess import ORDERS, RESIZES, Preprocess
 from ganexplain.models.priors import PRIORS
+
+if TYPE_CHECKING:
+    from ganexplain.models.forms import Form
 
 LARGEST = 65_536  # bytes of a spec file
 
@@ -104,18 +107,24 @@ class Spec:
         layout: a name of `ganexplain.models.foreign.LAYOUTS`.
         network: the name of one of several networks in the file.
         label: the class for which a conditional network judges or draws.
+        role: "discriminator" or "generator", where shapes do not tell.
         critic: what the output means.
         images: how images are read.
         generator: where codes come from.
+        table: arguments of `Table` for a network of rows, such as {"names": ["age", "height"]}; {} is not said.
+        signal: arguments of `Signal` for a network of signals; {} is not said.
         architecture: options of the layout, such as {"slope": 0.2}.
     """
 
     layout: str | None = None
     network: str | None = None
     label: int | None = None
+    role: str | None = None
     critic: CriticSpec = field(default_factory=CriticSpec)
     images: ImageSpec = field(default_factory=ImageSpec)
     generator: GeneratorSpec = field(default_factory=GeneratorSpec)
+    table: Mapping[str, Any] = field(default_factory=dict)
+    signal: Mapping[str, Any] = field(default_factory=dict)
     architecture: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +133,26 @@ class Spec:
             if value is not None and not isinstance(value, str):
                 raise ValueError(f"{name} must be a name in quotes, got {value!r}")
         _whole("label", self.label, 0)
+        _one_of("role", self.role, ("discriminator", "generator"))
+        if self.table and self.signal:
+            raise ValueError("[table] and [signal] were both given, and a network reads one of them; leave one out")
+
+    def form(self) -> Form | None:
+        """What the network reads or makes instead of images; None for images.
+
+        Raises:
+            ValueError: an unknown key or a value that does not fit.
+        """
+        from ganexplain.models.signal import Signal
+        from ganexplain.models.table import Table
+
+        for section, given, kind in (("table", self.table, Table), ("signal", self.signal, Signal)):
+            for key in given:
+                checks.one_of(f"key of [{section}]", key, [f.name for f in fields(kind) if f.init])
+            if given:
+                form: Form = kind(**_frozen(given))
+                return form
+        return None
 
     @classmethod
     def read(cls, path: str | Path) -> Spec:
@@ -159,7 +188,7 @@ class Spec:
         for name, value in values.items():
             checks.one_of("key of a spec", name, names)
             part = SECTIONS.get(name)
-            if (part or name == "architecture") and not isinstance(value, Mapping):
+            if (part or name in FREE) and not isinstance(value, Mapping):
                 raise ValueError(f"[{name}] must be a section of its own, got {value!r}")
             if part is not None:
                 for key in value:
@@ -176,7 +205,7 @@ class Spec:
             if f.name in SECTIONS:
                 said = {k: v for k, v in vars(mine).items() if v is not None}
                 merged[f.name] = replace(theirs, **said)
-            elif f.name == "architecture":
+            elif f.name in FREE:
                 merged[f.name] = {**theirs, **mine}
             else:
                 merged[f.name] = theirs if mine is None else mine
@@ -207,7 +236,15 @@ def said(spec: Spec | str | Path | None, **own: str | int | None) -> Spec:
     return Spec.of({name: value for name, value in own.items() if value is not None}).over(known)
 
 
+FREE = ("table", "signal", "architecture")  # sections whose keys are somebody else's
 SECTIONS = {"critic": CriticSpec, "images": ImageSpec, "generator": GeneratorSpec}
+
+
+def _frozen(value: Any) -> Any:
+    """Lists of a TOML file as tuples, which forms are made of."""
+    if isinstance(value, Mapping):
+        return {k: _frozen(v) for k, v in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _said(section: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,6 +264,8 @@ def _value(value: Any) -> str:
         return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in inner) + '"'
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_value(str(k))} = {_value(v)}" for k, v in value.items()) + "}"
     return repr(value)
 
 

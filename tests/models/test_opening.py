@@ -127,6 +127,36 @@ def test_what_a_program_returns_and_reads_is_tried(files):
     assert torch.allclose(made.synthesize(codes), g(codes[:, :, None, None]), atol=1e-5)
 
 
+def test_rows_of_a_table(tmp_path):
+    torch.manual_seed(5)
+    d = nn.Sequential(nn.Linear(5, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1)).eval()
+    g = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 5), nn.Tanh()).eval()
+    torch.save(d.state_dict(), tmp_path / "netD.pth")
+    torch.save(g.state_dict(), tmp_path / "netG.pth")
+    rows = torch.randn(4, 5)
+    plain = Critic.from_checkpoint(tmp_path / "netD.pth")
+    assert torch.allclose(plain(rows), d(rows).flatten(), atol=1e-6)
+    assert plain.form.names == tuple(f"feature {i}" for i in (1, 2, 3, 4, 5))
+    assert "table.names" in plain.about.unknown
+    names = ["age", "height", "weight", "pulse", "score"]
+    (tmp_path / "my.toml").write_text(f"[table]\nnames = {names}\nmean = 2.0\nstd = 3.0\nunits = {{height = 'cm'}}\n")
+    spec = Spec.read(tmp_path / "my.toml")
+    assert Spec.read(spec.write(tmp_path / "again.toml")) == spec
+    told = Critic.from_checkpoint(tmp_path / "netD.pth", spec=spec)
+    assert torch.allclose(told(rows * 3 + 2), d(rows).flatten(), atol=1e-5)
+    assert told.form.names == tuple(names)
+    made = Generator.from_checkpoint(tmp_path / "netG.pth", spec=spec)
+    codes = made.sample(4)
+    assert torch.allclose(made.synthesize(codes), g(codes) * 3 + 2, atol=1e-5)
+    assert isinstance(open_model(tmp_path / "netG.pth"), Generator)
+    with pytest.raises(ValueError, match=r"\[table\] names 2 columns, and the network has 5"):
+        Critic.from_checkpoint(tmp_path / "netD.pth", spec=Spec(table={"names": ["a", "b"]}))
+    with pytest.raises(ValueError, match=r"unknown key of \[table\] 'unit'; did you mean 'units'"):
+        Critic.from_checkpoint(tmp_path / "netD.pth", spec=Spec(table={"names": names, "unit": {}}))
+    with pytest.raises(ValueError, match="leave one out"):
+        Spec(table={"names": ["a"]}, signal={"length": 5})
+
+
 class Conditional(nn.Module):
     def __init__(self):
         super().__init__()

@@ -92,13 +92,17 @@ def test_an_oblong_image_is_said() -> None:
         MLP().read(weights_of(network), Spec(images=ImageSpec(size=(21, 30))))
 
 
-def test_rows_of_a_table_are_refused_with_a_way_out() -> None:
-    for network in (
-        seq(nn.Linear(89, 8), nn.ReLU(), nn.Linear(8, 1)),
-        seq(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 89)),
-    ):
-        with pytest.raises(ValueError, match=r"89 numbers are no square image.*form=Table"):
-            MLP().read(weights_of(network), Spec())
+def test_widths_that_are_no_image_are_rows_of_a_table() -> None:
+    judge, maker = seq(nn.Linear(89, 8), nn.ReLU(), nn.Linear(8, 1)), seq(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 89))
+    for network, role in ((judge, "discriminator"), (maker, "generator")):
+        found = MLP().read(weights_of(network), Spec())
+        assert found is not None
+        assert found.role == role
+        assert found.spec.table["names"][-1] == "feature 89"
+        assert found.spec.images == ImageSpec()
+    few = seq(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 2))  # two classes, or rows of two numbers
+    roles = [MLP().read(weights_of(few), Spec(role=role)).role for role in (None, "discriminator", "generator")]  # type: ignore[union-attr]
+    assert roles == ["discriminator", "discriminator", "generator"]
 
 
 def test_other_kinds_are_left_to_others() -> None:
