@@ -179,3 +179,12 @@ def test_rows_that_are_no_image_say_what_to_do():
     network = originals.Vector(pixels=11)
     with pytest.raises(ValueError, match="11 numbers are no square image"):
         found(network)
+
+
+def test_a_label_that_passes_convolutions_of_another_kind_is_not_guessed():
+    network = nn.Module()
+    network.image, network.label_conv = nn.Conv2d(3, 8, 4, 2, 1), nn.Conv2d(10, 8, 3, 1, 1)
+    network.trunk = nn.Sequential(*originals.halvings(16, 16, 32), nn.Conv2d(32, 1, 4))
+    assert Conditional().read(Weights("", network.state_dict()), Spec()) is None
+    network.label_conv = nn.Conv2d(10, 8, 4, 2, 1)
+    assert Conditional().read(Weights("", network.state_dict()), Spec()) is not None
