@@ -142,10 +142,11 @@ def pictures(
     """PNG bytes by file name: an overview, a strip a direction, and the eigenvalues where the finder keeps them all."""
     import torch
 
-    from ganexplain.figures.spectrum import spectrum
     from ganexplain.figures.strips import strips
     from ganexplain.figures.style import png
 
+    if generator.form.name != "images":
+        return _drawn(directions, generator, codes, said)
     steps, firsts, drawn = said["amounts"], [], {}
     small = " ".join(said["notes"][:1]) if directions.prior == "uniform" else ""
     legend = ""
@@ -163,16 +164,41 @@ def pictures(
     labels = [f"{row['name']}\n{effect(said, row)}" for row in said["directions"]]
     overview = strips(torch.stack(firsts), steps, labels, title=f"{said['model']['name']}: code 0", note=small)
     drawn["overview.png"] = png(overview)
-    if found := said["spectrum"]:
-        title = f"{found['n_standing_out']} of {len(found['eigenvalues'])} directions stand out"
-        profile = spectrum(found["eigenvalues"], found["random_threshold"], len(directions), title=title)
-        drawn["eigenvalues.png"] = png(profile)
-    return drawn
+    return drawn | _spectrum(directions, said)
 
 
-def comparison_picture(beside: Comparison, said: Mapping[str, Any]) -> dict[str, bytes]:
+def _drawn(directions: Directions, generator: Generator, codes: Tensor, said: Mapping[str, Any]) -> dict[str, bytes]:
+    """The same of rows and signals: bars and lines."""
+    from ganexplain.figures.style import png
+
+    figures = {
+        row["file"]: directions.plot(generator, codes, i, said["amounts"]) for i, row in enumerate(said["directions"])
+    }
+    figures["overview.png"] = directions.plot(generator, codes, None, said["amounts"])
+    return {name: png(figure) for name, figure in figures.items()} | _spectrum(directions, said)
+
+
+def _spectrum(directions: Directions, said: Mapping[str, Any]) -> dict[str, bytes]:
+    from ganexplain.figures.spectrum import spectrum
+    from ganexplain.figures.style import png
+
+    found = said["spectrum"]
+    if not found:
+        return {}
+    title = f"{found['n_standing_out']} of {len(found['eigenvalues'])} directions stand out"
+    profile = spectrum(found["eigenvalues"], found["random_threshold"], len(directions), title=title)
+    return {"eigenvalues.png": png(profile)}
+
+
+def comparison_picture(
+    beside: Comparison, said: Mapping[str, Any], generator: Generator, codes: Tensor
+) -> dict[str, bytes]:
     """The finders side by side."""
     from ganexplain.figures.style import png
+    from ganexplain.latent import drawing
+
+    if generator.form.name != "images":
+        return {"comparison.png": png(drawing.beside(beside.sets, generator, codes, beside.amounts))}
 
     title = f"{said['model']['name']}: code 0, edited along the directions of {len(beside.sets)} finders"
     return {"comparison.png": png(beside.plot(title))}
@@ -220,15 +246,15 @@ def table(said: Mapping[str, Any]) -> None:
         unit = said["effects"]["short_unit"]
         print(f"over images the {unit} has the sd {said['effects']['logit_std']:.2g}")
     if beside := said["comparison"]:
-        _print_beside(beside)
+        _print_beside(beside, "pixels" if said["form"] == "images" else "change")
     for text in said["notes"]:
         print(text)
 
 
-def _print_beside(beside: Mapping[str, Any]) -> None:
+def _print_beside(beside: Mapping[str, Any], word: str) -> None:
     print("the finders side by side, per sd:")
     for row in beside["directions"]:
         where = f"{row['set']}: {row['name']}"
         moved = f"logit {row['effect']['text']}" if row["effect"] else ""
         same = f"same as {row['nearest']['set']} {row['nearest']['index']}" if row["duplicate"] else ""
-        print(f"  {where:28}pixels {row['image']:.3f}  {moved:22}{same}".rstrip())
+        print(f"  {where:28}{word} {row['image']:.3f}  {moved:22}{same}".rstrip())

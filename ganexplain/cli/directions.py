@@ -118,12 +118,18 @@ def _made(wanted: Wanted, shown: Shown, advance: Advance) -> tuple[dict[str, Any
     else:
         beside, measured = None, _measured(directions, generator, judge, codes[ROWS:], shown.seed)
     document = made.document(directions, measured, beside, who)
-    document |= {"model": _about(generator, shown.model), "critic": who, "seed": shown.seed, "n_rows": ROWS}
+    document |= {
+        "model": _about(generator, shown.model),
+        "form": generator.form.name,
+        "critic": who,
+        "seed": shown.seed,
+        "n_rows": ROWS,
+    }
     document |= {"amounts": made.amounts(shown.amount), "notes": made.notes(directions, codes[:ROWS], shown.amount)}
     advance("strips", 0.8)
     pictures = made.pictures(directions, generator, judge, codes[:ROWS], document)
     if beside is not None:
-        pictures |= made.comparison_picture(beside, document)
+        pictures |= made.comparison_picture(beside, document, generator, codes[:ROWS])
     return document, made.files(sets, document, pictures)
 
 
@@ -242,7 +248,10 @@ def _compared(
 def _about(generator: Generator, model: str) -> dict[str, Any]:
     from ganexplain.models import priors
 
-    size = f"{generator.channels} x {generator.resolution} x {generator.resolution}"
+    form = generator.form
+    size = f"Images of {generator.channels} x {generator.resolution} x {generator.resolution}"
+    if form.name != "images":
+        size = f"{form.many.capitalize()} of {' x '.join(map(str, generator.render(generator.sample(1)).shape[1:]))}"
     prior = priors.WORDS[generator.prior]
     # the name only: a folder of one machine has no place in a file that is the same everywhere
-    return {"name": Path(model).name, "summary": f"Images of {size}, codes of {generator.z_dim} numbers, {prior}."}
+    return {"name": Path(model).name, "summary": f"{size}, codes of {generator.z_dim} numbers, {prior}."}

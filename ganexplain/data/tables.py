@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -68,9 +69,10 @@ def read_array(path: str | Path) -> Tensor:
     """
     path = checked(path)
     try:
-        found = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-        array = found if isinstance(found, np.ndarray) else _one_of(found, path)
-    except (ValueError, OSError, EOFError, KeyError) as error:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            array = found if isinstance(found, np.ndarray) else _one_of(found)
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as an array: {' '.join(str(error).split())}") from error
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{path} holds {array.dtype}, expected numbers; save the numeric columns alone")
@@ -79,7 +81,7 @@ def read_array(path: str | Path) -> Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
-def _one_of(found: np.lib.npyio.NpzFile, path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _one_of(found: np.lib.npyio.NpzFile) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     with found:
         sizes = sum(info.file_size for info in found.zip.infolist()) if found.zip is not None else 0
         if sizes > 8 * MAX_VALUES:

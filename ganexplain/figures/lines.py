@@ -139,17 +139,14 @@ def plain_figure(lines: Lines) -> Figure:
     return figure
 
 
-def overlaid_figure(
-    panels: Tensor, amounts: Sequence[float], names: Sequence[str], times: Tensor, clock: str
-) -> Figure:
-    """Signals of a traversal: one axes a row, one line an amount, from red by grey to blue as amounts grow.
+def overlaid_figure(panels: Tensor, amounts: Sequence[float], names: Sequence[str], like: Lines) -> Figure:
+    """Signals of a traversal: one axes a channel, one line an amount, from red to blue as amounts grow; 0 in ink.
 
     Args:
         panels: (R, A, C, L); the channels of a row stand one below the other.
-        amounts: A of the edit; 0 is drawn in ink.
+        amounts: A of the edit.
         names: R labels.
-        times: (L,).
-        clock: unit of the times.
+        like: one of the signals, for channels and times.
     """
     rows, _, channels, _ = panels.shape
     far = max((abs(a) for a in amounts), default=1.0) or 1.0
@@ -159,10 +156,11 @@ def overlaid_figure(
             row, channel = divmod(i, channels)
             for amount, line in zip(amounts, panels[row, :, channel].detach().cpu().numpy(), strict=True):
                 colour = style.INK if amount == 0 else diverging()(0.5 + 0.4 * amount / far)
-                ax.plot(times.numpy(), line, color=colour, linewidth=1.2 if amount == 0 else 0.9)
+                ax.plot(like.times.numpy(), line, color=colour, linewidth=1.2 if amount == 0 else 0.9)
+            ax.set_ylabel(like.names[channel])
             if channel == 0:
                 ax.set_title(names[row].splitlines()[0], loc="left", weight="bold", pad=2)
-        _finish(axes, Lines(panels[0, 0], (), times, clock))
+        _finish(axes, like)
         if bar is not None:
             bar.imshow(
                 np.linspace(0.1, 0.9, 257)[None], aspect="auto", extent=(-1, 1, 0, 1), cmap=diverging(), vmin=0, vmax=1

@@ -81,6 +81,8 @@ def changes_figure(changes: Sequence[Sequence[float]], features: Sequence[str], 
     shown = [_cut(feature, LONGEST) for feature in features]
     left = 0.15 + max(style.extent(name)[0] for name in shown)
     width, height = left + len(names) * (ACROSS + GAP) + RIGHT, DOWN * len(shown) + 0.8
+    from matplotlib.ticker import MaxNLocator
+
     with style.look():
         figure = style.figure(width, height)
         for i, row in enumerate(values):
@@ -95,9 +97,10 @@ def changes_figure(changes: Sequence[Sequence[float]], features: Sequence[str], 
             axes.spines["left"].set_visible(False)
             axes.grid(axis="y", color=style.LINE, linewidth=0.4)
             axes.set_axisbelow(True)
-        text = "change of each feature, in its standard deviations" + (
-            "" if len(names) < 3 else ", per standard deviation of the codes"
-        )
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4, symmetric=True))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("-", "−"))
+        per = ", per standard deviation of the codes" if len(names) > 2 else ""
+        text = f"change in standard deviations of the feature{per}" if len(names) > 1 else "change in its sd"
         place: dict[str, Any] = {"ha": "right", "va": "bottom", "size": style.SMALL, "color": style.MUTED}
         figure.text(1 - RIGHT / width, 0.06 / height, text, **place)
     return figure

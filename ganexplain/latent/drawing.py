@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -73,5 +73,15 @@ def lines_figure(panels: Tensor, amounts: Sequence[float], names: Sequence[str],
 
     if not isinstance(form, Signal):
         raise ValueError(f"only signals are drawn as lines, and this generator makes {form.many}")
-    clock = Lines.of(form, panels[0, 0])
-    return overlaid_figure(panels, amounts, names, clock.times, clock.clock)
+    return overlaid_figure(panels, amounts, names, Lines.of(form, panels[0, 0]))
+
+
+def beside(sets: Mapping[str, Directions], generator: Generator, codes: Tensor, amounts: Sequence[float]) -> Figure:
+    """Several sets of directions in one figure, each direction with the name of its set."""
+    form = generator.form
+    names = [f"{name} {i}" for name, found in sets.items() for i in range(len(found))]
+    if isinstance(form, Table):
+        found = [change(one, generator, codes, i) for one in sets.values() for i in range(len(one))]
+        return changed_figure(torch.stack(found), form, names)
+    rows = [one.traverse(generator, codes[:1], i, amounts)[0] for one in sets.values() for i in range(len(one))]
+    return lines_figure(torch.stack(rows), amounts, names, form)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexplain.latent.comparison import figure_of
+from ganexplain.models.forms import told
 
 
 def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
@@ -22,6 +23,7 @@ def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     images = {name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in pictures.items()}
+    environment.filters["told"] = told
     first = document["directions"][0]
-    told = {"headings": list(first["figures"]), "measured": first["strength"] is not None, "figure": figure_of}
-    return environment.get_template("page.html.j2").render(doc=document, images=images, **told)
+    shown = {"headings": list(first["figures"]), "measured": first["strength"] is not None, "figure": figure_of}
+    return environment.get_template("page.html.j2").render(doc=document, images=images, **shown)
