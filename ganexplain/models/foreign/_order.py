@@ -37,7 +37,7 @@ def chained(parts: Sequence[Part], role: str, start: Width | None = None) -> tup
         names = tuple(part.name for part in order)
         if names not in tried:
             tried.append(names)
-            found = _walk(order, start or Width(), role, True)
+            found = _walk(order, start or Width(), role)
             if found is not None:
                 return found
     return None
@@ -56,6 +56,12 @@ def gap(before: str, after: str) -> int | None:
 
 
 def _orders(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
+    counted = sorted(parts, key=lambda part: _natural(part.name))
+    if any(a.name != b.name for a, b in zip(parts, counted, strict=True)):
+        by_name = [part.name for part in parts] == sorted(part.name for part in parts)
+        if by_name:  # formats that sort names put main.10 before main.2
+            yield from _orders(counted)
+            return
     hosted = _hosted(parts)
     stranded = any(a.kind == b.kind == "norm" for a, b in itertools.pairwise(parts))
     if stranded and hosted is not None:  # conv1, conv2, bn1, bn2: norms declared after all convolutions
@@ -90,21 +96,34 @@ def _hosted(parts: Sequence[Part]) -> list[Part] | None:
     return [part for host in hosts for part in (host, *guests[host.name])]
 
 
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key by which main.2 comes before main.10."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.findall(r"\d+|\D+", name)]
+
+
 def _number(name: str) -> str | None:
     found = re.findall(r"\d+", name)
     return found[-1] if found else None
 
 
-def _walk(parts: Sequence[Part], width: Width, role: str, first: bool) -> tuple[Part, ...] | None:
-    if not parts:
-        return ()
-    for part in _readings(parts[0], role):
-        after = _after(part, width, role)
-        if after is not None:
-            rest = _walk(parts[1:], after, role, False)
-            if rest is not None:
-                return (part, *rest)
-    return None
+def _walk(parts: Sequence[Part], start: Width, role: str) -> tuple[Part, ...] | None:
+    """The parts with their kinds, or None where one does not take what the one before returns."""
+    reached: list[dict[Width, tuple[Width, Part] | None]] = [{start: None}]
+    for part in parts:  # all widths at once: trying one reading after the other doubles the work at each square layer
+        following: dict[Width, tuple[Width, Part] | None] = {}
+        for width in reached[-1]:
+            for reading in _readings(part, role):
+                after = _after(reading, width, role)
+                if after is not None:
+                    following.setdefault(after, (width, reading))
+        reached.append(following)
+    if not reached[-1]:
+        return None
+    width, chain = next(iter(reached[-1])), []
+    for step in reversed(reached[1:]):
+        width, part = step[width] or (start, parts[0])
+        chain.append(part)
+    return tuple(reversed(chain))
 
 
 def _readings(part: Part, role: str) -> Iterator[Part]:

@@ -29,8 +29,7 @@ OPTIONS: Mapping[str, Any] = {
     "tail": None,
     "flatten": "chw",
 }
-POOLS = ("max", "avg")
-FLATTENS = ("chw", "hwc")
+MOST = 300  # layers of a chain
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def read_stack(
     Raises:
         ValueError: an option has a value that it cannot have.
     """
-    ordered = chained(parts, role, start)
+    ordered = chained(parts, role, start) if len(parts) <= MOST else None
     if ordered is None or not ordered[0].mixes:
         return None
     facts = facts or {}

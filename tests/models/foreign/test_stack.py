@@ -150,6 +150,21 @@ def test_the_order_follows_the_widths_where_the_file_does_not() -> None:
     assert [part.name for part in found] == ["conv1", "conv2", "bn2", "conv3", "bn3", "fc"]
 
 
+@pytest.mark.parametrize("make", [_stacks.tutorial, _stacks.Attributes, _stacks.Copied])
+def test_names_that_a_format_has_sorted(make: Make) -> None:
+    tensors = make().state_dict()
+    found, expected = (parts_of(dict(items)) for items in (sorted(tensors.items()), tensors.items()))
+    orders = [chained(each or (), "discriminator") for each in (found, expected)]
+    assert orders[0] is not None
+    assert [part.name for part in orders[0]] == [part.name for part in orders[1] or ()]
+
+
+def test_many_square_layers_take_no_time() -> None:
+    layers = [nn.ConvTranspose2d(4, 4, 4, bias=False) for _ in range(1200)]
+    assert chained(parts(seq(*layers, nn.Linear(7, 1))), "generator") is None
+    assert chained(parts(seq(*layers)), "generator") is not None
+
+
 def test_what_is_no_chain_is_refused() -> None:
     forked = nn.ModuleDict({"a": nn.Linear(5, 3), "b": nn.Linear(7, 2)})
     assert chained(parts(forked), "discriminator") is None
