@@ -157,9 +157,10 @@ def gradients(case: Case) -> Finding:
 
 
 def _slopes(case: Case, images: Tensor) -> Tensor:
-    leaf = images.clone().requires_grad_(True)
+    form = case.critic.form
+    leaf = form.scaled(images).clone().requires_grad_(True)
     with torch.enable_grad(), tensors.isolated():
-        value = case.critic(leaf.clone())
+        value = case.critic(form.unscaled(leaf.clone()))
         if not value.requires_grad:
             raise ValueError("the output does not depend on the images in a way that torch can follow")
         (slope,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
@@ -168,12 +169,13 @@ def _slopes(case: Case, images: Tensor) -> Tensor:
 
 def _agreement(case: Case, images: Tensor, slope: Tensor) -> dict[float, float]:
     """Per step the median over images of (measured change) / (predicted change) along the gradient."""
-    size = slope.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    found = {}
+    form, size = case.critic.form, slope.flatten(1).norm(dim=1).view(-1, *[1] * (slope.ndim - 1))
+    points, found = form.scaled(images), {}
     for rms in STEPS:
         step = rms * slope[0].numel() ** 0.5
         way = step * slope / size
-        change = _logits(case, images + way, 0) - _logits(case, images - way, 0)
+        up, down = form.unscaled(points + way), form.unscaled(points - way)
+        change = _logits(case, up, 0) - _logits(case, down, 0)
         found[rms] = float((change / (2 * step * size.flatten().double())).median())
     return found
 
