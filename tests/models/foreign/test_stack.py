@@ -333,3 +333,19 @@ def test_paths_agree_with_torch() -> None:
     x = nn.ConvTranspose2d(1, 1, 3, 2, 1, 1)(nn.Conv2d(1, 1, 4, 2, 1)(torch.zeros(1, 1, 10, 14)))
     assert path.sizes[-1] == tuple(x.shape[-2:])
     assert paths(hops, {(10, 14): 0.0}, lambda size: None) == []
+
+
+def test_norms_declared_after_all_convolutions_belong_to_their_number() -> None:
+    named = nn.ModuleDict(
+        {"conv1": nn.Conv2d(3, 8, 4), "conv2": nn.Conv2d(8, 8, 4), "bn1": nn.BatchNorm2d(8), "bn2": nn.BatchNorm2d(8)}
+    )
+    found = chained(parts(named), "discriminator")
+    assert found is not None
+    assert [part.name for part in found] == ["conv1", "bn1", "conv2", "bn2"]
+
+
+def test_the_only_room_before_maps_is_that_of_the_reshape() -> None:
+    network = seq(nn.Linear(8, 4 * 49), nn.Unflatten(1, (4, 7, 7)), nn.ConvTranspose2d(4, 1, 4, 4), nn.Tanh())
+    stack = stacked(network, "generator", stride=4, padding=0)
+    codes = noise(2, 8)
+    torch.testing.assert_close(stack.network()(codes), network(codes))
