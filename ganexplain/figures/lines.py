@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,7 +160,7 @@ def overlaid_figure(panels: Tensor, amounts: Sequence[float], names: Sequence[st
             ax.set_ylabel(like.names[channel])
             if channel == 0:
                 ax.set_title(names[row].splitlines()[0], loc="left", weight="bold", pad=2)
-        _finish(axes, like)
+        _finish(axes, replace(like, other=None))
         if bar is not None:
             bar.imshow(
                 np.linspace(0.1, 0.9, 257)[None], aspect="auto", extent=(-1, 1, 0, 1), cmap=diverging(), vmin=0, vmax=1
