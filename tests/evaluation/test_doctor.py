@@ -13,9 +13,9 @@ from torch import nn
 from ganexplain import tensors
 from ganexplain.evaluation.doctor import examine
 from ganexplain.evaluation.doctor.area import gain, interval, placements
-from ganexplain.evaluation.doctor.examination import CHECKS
 from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.contest import correct, improvement
+from ganexplain.evaluation.doctor.examination import CHECKS, examined
 from ganexplain.evaluation.doctor.judgement import polarity, threshold
 from ganexplain.evaluation.doctor.reading import declared_range
 from ganexplain.models.critic import Critic, auc
@@ -42,7 +42,7 @@ class Brightness(nn.Module):
 
 
 def found(network, name, real=REAL, fake=FAKE, **how):
-    return examine(Critic(network, **how), real=real, fake=fake)[name]
+    return examined(Case(Critic(network, **how), real, fake), {name: CHECKS[name]})[name]
 
 
 def test_a_healthy_critic_has_no_failure_and_no_warning():
@@ -268,6 +268,10 @@ def test_a_wrong_range_is_told_from_a_wrong_polarity():
     assert finding.status == "fail"
     assert "read as [0, 1] the AUC is 1.000" in finding.sentence
     assert "value_range=(0, 1)" in finding.advice
+    assert finding.proposal == {"images.range": (0.0, 1.0)}
+    assert "AUC 1.000 against" in finding.evidence
+    assert finding.certainty == result["polarity"].certainty == "undecided"  # either mends it
+    assert result.proposals == {}
     right = examine(Critic(Around(0.3), preprocess=Preprocess(value_range=(0, 1))), real=real, fake=fake)
     assert right["declared range"].status == "ok"
     assert right["polarity"].status == "ok"

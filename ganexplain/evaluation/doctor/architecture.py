@@ -15,7 +15,7 @@ from ganexplain.models.foreign import LAYOUTS
 from ganexplain.models.spec import Spec
 
 SLOPE = "architecture.slope"
-SLOPES = (0.0, 0.01, 0.1, 0.2, 0.3)
+SLOPES = (0.2, 0.0, 0.01, 0.1, 0.3)  # the commoner first
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "slope": SLOPES,
     "activation": ("relu", "elu", "selu", "silu", "gelu", "tanh"),

@@ -170,6 +170,20 @@ class Case:
         return replace(first, others={**first.others, **second.others}, refused=first.refused + second.refused)
 
     @cached_property
+    def settled(self) -> Reading:
+        """The reading with all of these that the model seems to want."""
+        tried = self.architectures
+        return tried.others[tried.by_fit] if tried is not None and tried.by_fit else self.ordered
+
+    @cached_property
+    def finally_inverted(self) -> bool:
+        """Whether fakes clearly score above reals also in that reading."""
+        found = self.settled
+        if not self.tryable or not found.judged or found is self.declared:
+            return self.inverted
+        return interval(found.area, len(found.real), len(found.fake))[1] < 0.5
+
+    @cached_property
     def sizes(self) -> Contest | None:
         """Other sizes of images for a network that takes any, where the declared one is in doubt."""
         base = self.ordered

@@ -20,6 +20,7 @@ CLEARLY = 2.58  # standard errors of a difference of AUCs: several alternatives 
 CHANCE = 0.005  # one tail of the same 99 %
 BETTER = 0.02  # AUC that is worth a warning
 ACCURATE = 0.05  # balanced accuracy that is worth a failure
+TIED = 1.25  # ratio of two distances that are alike
 NEAR = 0.03  # balanced accuracy by which the threshold of a model that is read as trained may miss the best one
 RELIEVED = 0.25  # share of saturated logits that a right range brings back
 LARGE_GAIN, SURELY = 0.1, 4.0  # gain in AUC, and in standard errors, that leaves no doubt
@@ -99,7 +100,7 @@ class Contest:
 
     Attributes:
         declared: the reading that was declared.
-        others: by name, those that the critic can judge in.
+        others: by name, those that the critic can judge in, the commoner first.
         refused: number of those that it cannot.
         thresholded: whether the logit 0 is the critic's own threshold, so that accuracies can be compared too.
     """
@@ -119,8 +120,19 @@ class Contest:
         return gain(self.declared.turned, self.others[word].turned) if self.declared.judged else (0.0, math.inf)
 
     def fits(self, word: str) -> str:
-        """How sure BatchNorm makes it that the model was trained on another reading; empty for not at all."""
-        return certainty(self.declared.fit, self.others[word].fit)
+        """How sure BatchNorm makes it that the model was trained on another reading; empty for not at all.
+
+        What is only likely by BatchNorm is undecided where the AUC speaks against it; nothing is certain where two
+        readings fit alike.
+        """
+        found = certainty(self.declared.fit, self.others[word].fit)
+        change, error = self.gain(word)
+        if (
+            found == "certain"
+            and sum(_distance(o) <= TIED * _distance(self.others[word]) for o in self.others.values()) > 1
+        ):
+            return "likely"
+        return "undecided" if found == "likely" and clear((-change, error)) else found
 
     def more_accurate(self, word: str) -> bool:
         """Whether another reading has a working threshold, is clearly more accurate at it, and no worse in AUC."""
@@ -145,10 +157,11 @@ class Contest:
 
     @cached_property
     def by_fit(self) -> str:
-        """The reading that BatchNorm makes at least likely; empty where it is the declared one, or unknown."""
+        """The reading that BatchNorm makes at least likely, of several alike the first; empty for none or unknown."""
         if not self.fitted or not self.others:
             return ""
-        best = min(self.others, key=lambda word: _distance(self.others[word]))
+        least = min(_distance(other) for other in self.others.values())
+        best = next(word for word, other in self.others.items() if _distance(other) <= TIED * least)  # the commonest
         return best if self.fits(best) in ("certain", "likely") else ""
 
     @cached_property

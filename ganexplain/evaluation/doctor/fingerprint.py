@@ -25,7 +25,8 @@ OFF = 1.0  # distance at which hardly a channel is fed what it saw
 NEARER, MUCH, FAR = 1.5, 2.0, 3.0  # ratios of two distances
 MOST = 0.75  # share of the layers that must agree
 
-Moments = dict[str, tuple[Tensor, Tensor]]  # by layer: mean and variance, (C,) float64 each
+Pair = tuple[Tensor, Tensor]
+Moments = dict[str, Pair]  # by layer: mean and variance, (C,) float64 each
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,27 @@ def fingerprint(network: object, real: Moments, fake: Moments) -> Fingerprint | 
     if not names:
         return None
     shares = SHARES if real and fake else (1.0,) if real else (0.0,)
-    found = [Fingerprint(names, _distances(norms, names, real, fake, share), share) for share in shares]
+    found = []
+    for share in shares:
+        for mixed in (False, True) if 0 < share < 1 else (False,):
+            fed = {name: _mix(real.get(name), fake.get(name), share, mixed) for name in names}
+            found.append(Fingerprint(names, _distances(norms, fed), share))
     return min(found, key=lambda one: one.distance)
 
 
-def _distances(
-    norms: dict[str, nn.Module], names: tuple[str, ...], real: Moments, fake: Moments, share: float
-) -> tuple[float, ...]:
+def _mix(real: Pair | None, fake: Pair | None, share: float, mixed: bool) -> Pair:
+    """Moments of batches of one kind each, whose variances are averaged, or of ``mixed`` ones."""
+    if real is None or fake is None:
+        return fake or real or (torch.zeros(0), torch.zeros(0))
+    mean, variance = (share * one + (1 - share) * other for one, other in zip(real, fake, strict=True))
+    between = share * (1 - share) * (real[0] - fake[0]).square()
+    return mean, variance + between if mixed else variance
+
+
+def _distances(norms: dict[str, nn.Module], moments: Moments) -> tuple[float, ...]:
     found = []
-    for name in names:
-        (m1, v1), (m0, v0) = real.get(name, fake.get(name)), fake.get(name, real.get(name))  # type: ignore[misc]
+    for name, fed in moments.items():
         norm: Any = norms[name]
-        fed = share * m1 + (1 - share) * m0, share * v1 + (1 - share) * v0
         variance = norm.running_var.double() + norm.eps
         shift = (fed[0] - norm.running_mean.double()) / variance.sqrt()
         stretch = (((fed[1] + norm.eps) / variance).log() / 2).clamp(-FARTHEST, FARTHEST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,13 +28,24 @@ def polarity(case: Case) -> Finding:
     area, low, high = case.area
     said, details = f"AUC {area:.3f} (95 % interval {low:.3f} to {high:.3f})", {"low": low, "high": high}
     if case.inverted:
-        ranges = case.ranges
-        doubt = ranges is not None and any(ranges.others[word].sign > 0 for word in ranges.better)
         other, proposal = _other_way(case)
-        advice = f"say {other}" + (", unless the declared range below is what is wrong" if doubt else "")
+        doubt = not case.finally_inverted
+        advice = f"say {other}" + (f", unless {_elsewhere(case)} below is what is wrong" if doubt else "")
         found = topic.fail(area, f"inverted: fakes score above reals, {said}", advice, details)
         sure = "undecided" if doubt else "certain" if high < SURELY_INVERTED else "likely"
         return found.proposing(proposal, sure, f"{said} as declared")
+    found = _upright(topic, case, said, details)
+    if not case.finally_inverted:
+        return found
+    settled = case.settled
+    told = f"AUC {settled.area:.3f} with what is found below"
+    return replace(found, sentence=f"{found.sentence}; but {told}: inverted").proposing(
+        _other_way(case)[1], "likely", told
+    )
+
+
+def _upright(topic: Topic, case: Case, said: str, details: dict[str, float]) -> Finding:
+    area, low, _ = case.area
     if low <= 0.5:
         advice = "use another critic or more images; a map of this critic explains a guess"
         return topic.warn(
@@ -43,6 +55,13 @@ def polarity(case: Case) -> Finding:
         advice = "near equilibrium a GAN's own discriminator judges poorly; train it on against the frozen generator"
         return topic.warn(area, f"the critic hardly tells real from fake: {said}", advice, details)
     return topic.ok(area, f"reals score above fakes: {said}", details)
+
+
+def _elsewhere(case: Case) -> str:
+    """The finding that explains why fakes score above reals."""
+    if case.ranges is not None and case.ranges.better:
+        return "the declared range"
+    return "the order of channels" if case.orders is not None and case.orders.better else "the architecture"
 
 
 def _other_way(case: Case) -> tuple[str, dict[str, Any]]:

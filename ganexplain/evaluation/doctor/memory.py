@@ -20,14 +20,14 @@ def batchnorm(case: Case) -> Finding:
     topic = Topic("BatchNorm fit", "distance of what the layers are fed from what they saw")
     if not case.pictures or case.declared.fit is None:
         return topic.skip("the model has no BatchNorm that has seen data")
-    declared, best = case.declared.fit, _best(case).fit
+    declared, best = case.declared.fit, case.settled.fit
     best = declared if best is None or best.distance > declared.distance else best
     details = dict(zip(best.layers, best.distances, strict=True))
     n = f"{len(best.layers)} BatchNorm layer{'s' if len(best.layers) > 1 else ''}"
     said = f"the input of {n} is off by {best.distance:.2g} from what was seen in training (0 fits, {OFF:g} is far)"
     if best.distance < FITS:
         return topic.ok(best.distance, said if best is declared else f"with what is proposed here, {said}", details)
-    if best.distance < OFF and not (best.distance > LOST and _guesses(_best(case))):
+    if best.distance < OFF and not (best.distance > LOST and _guesses(case.settled)):
         return topic.ok(best.distance, f"{said}: somewhat other images, or an option of the network", details)
     advice = (
         "these weights seem to belong to another architecture, or were trained on images of quite another kind: "
@@ -97,11 +97,6 @@ def size(case: Case) -> Finding:
     sentence = f"read at {better} pixels, {tried.evidence(better)}"
     found = topic.warn(_gain(tried, better), sentence, f"declare Preprocess with size={other.reads.size}")
     return found.proposing(other.proposal, "likely", tried.evidence(better))
-
-
-def _best(case: Case) -> Reading:
-    tried = case.architectures
-    return tried.others[tried.by_fit] if tried is not None and tried.by_fit else case.ordered
 
 
 def _gain(tried: Contest, word: str) -> float | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from ganexplain.evaluation.doctor import ranges
-from ganexplain.evaluation.doctor.case import CLASSES, LIMIT, Case
+from ganexplain.evaluation.doctor.case import LIMIT, Case
 from ganexplain.evaluation.doctor.contest import LARGE_GAIN, SURELY, Contest, Reading
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.evaluation.doctor.fingerprint import FITS
@@ -47,13 +45,14 @@ def declared_range(case: Case) -> Finding:
     unread = f" ({ranges.refused} of {known} cannot be judged at all)" if ranges.refused else ""
     if not better:
         measured = "separates reals and fakes clearly better" if ranges.thresholded else "has a clearly better AUC"
-        told = f"no other common range {measured} than {own}" if ranges.declared.judged else f"{own} fits best"
+        measured = measured if ranges.declared.judged else "fits clearly better"
+        told = f"no other common range {measured} than {own}"
         return topic.ok(value, f"{told}{_fitting(ranges)}{unread}", details)
     spelled = " or ".join(_spelled(ranges.others[word].reads) for word in better)
     advice = f"declare what the model was trained on: Preprocess with {spelled}"
     sentence, worst = _mistaken(ranges, own)
     found = (topic.fail if worst else topic.warn)(value, f"{sentence}{unread}", advice, details)
-    return found.proposing(_turned(ranges, case), ranges.certainty(better[0]), ranges.evidence(better[0]))
+    return found.proposing(ranges.best.proposal, ranges.certainty(better[0]), ranges.evidence(better[0]))
 
 
 def _mistaken(ranges: Contest, own: str) -> tuple[str, bool]:
@@ -67,14 +66,6 @@ def _mistaken(ranges: Contest, own: str) -> tuple[str, bool]:
     sentence = f"read {said}; read as declared, in {own}, {_told(declared, accurate)}"
     turned = ranges.others[better[0]].sign != declared.sign
     return sentence, accurate or turned or auc(*declared.turned) < LOST
-
-
-def _turned(ranges: Contest, case: Case) -> dict[str, Any]:
-    """What a spec would say for the best range, and for the polarity where that changes with it."""
-    said = dict(ranges.best.proposal)
-    if ranges.best.sign < 0 and case.critic.kind not in CLASSES:
-        said["critic.polarity"] = "fake" if case.critic.polarity == "real" else "real"
-    return said
 
 
 def channel_order(case: Case) -> Finding:

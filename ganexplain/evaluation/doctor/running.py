@@ -87,6 +87,8 @@ def _other_range(case: Case, seen: Finding) -> Finding:
 def _kind(critic: Critic, values: Tensor) -> dict[str, Any]:
     """The output and pool that a spec would say for numbers of this shape; empty where the declared ones will do."""
     unit = bool((values >= -SLACK).all() and (values <= 1 + SLACK).all())
+    if values.ndim > 1 and values.shape[1] > 1 and values[0].numel() > values.shape[1]:
+        return {}  # features at several places are no classes
     if values.ndim > 1 and values.shape[1] > 1:
         sums = bool((values.flatten(1).sum(1) - 1).abs().max() < 1e-3)
         wanted = "class_probabilities" if unit and sums else "classes"
@@ -112,14 +114,14 @@ def _values(critic: Critic, images: Tensor) -> Tensor | None:
 def _readings(declared: Preprocess, images: Tensor) -> Iterator[Preprocess]:
     """Other numbers of channels, then other sizes, the nearest first, then both."""
     side = max(images.shape[-2:])
-    sizes = [None, *sorted(SIDES, key=lambda s: abs(s - side))]
+    sizes = [None, *sorted({*SIDES, side}, key=lambda s: abs(s - side))]
     have = declared.channels or images.shape[1]
     for size in sizes:
         for channels in (have, 4 - have if have in (1, 3) else 3):
             shape = declared.size if size is None else size
-            reads = replace(declared, size=shape, channels=channels, mean=None, std=None)
-            if channels == have:
-                reads = replace(reads, mean=declared.mean, std=declared.std)
+            reads = replace(declared, size=shape)
+            if channels != have:
+                reads = replace(reads, channels=channels, mean=None, std=None)
             if reads != declared:
                 yield reads
 

@@ -46,13 +46,14 @@ def initialisation(weight: Tensor, chance: float = CHANCE) -> str:
     fan_in = weight[0].numel()
     fan_out = weight.shape[0] * math.prod(weight.shape[2:])
     values = weight.detach().double().flatten()
+    widest = float(values.abs().max())
     if len(values) > MOST:
         order = tensors.rng(0, "weights").permutation(len(values))[:MOST]
         values = values[torch.from_numpy(order)]
     values = values.sort().values
     limit = math.sqrt(-math.log(chance / 2) / 2) / math.sqrt(len(values))  # Kolmogorov's law for large samples
     for name, kind, scale in _known(fan_in, fan_out):
-        if kind == UNIFORM and float(weight.abs().max()) > scale * (1 + 1e-5):
+        if kind == UNIFORM and widest > scale * (1 + 1e-5):
             continue
         if _distance(values, kind, scale) < limit:
             return name
