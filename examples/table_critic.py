@@ -35,7 +35,7 @@ def critic() -> ge.Critic:
         torch.manual_seed(0)
         net = nn.Sequential(nn.Linear(len(names), 32), nn.ReLU(), nn.Linear(32, 1))
     optimiser = torch.optim.Adam(net.parameters(), 1e-2)
-    for _ in range(150):
+    for _ in range(100):
         loss = nn.functional.softplus(-net(form.scaled(real[:TRAINED]))).mean()
         loss = loss + nn.functional.softplus(net(form.scaled(fake[:TRAINED]))).mean()
         optimiser.zero_grad()

@@ -22,6 +22,7 @@ def example(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Critic, object]
     return critic, module
 
 
+@pytest.mark.filterwarnings("ignore:the baseline 'given' has a logit outside")
 def test_rows_of_patients_are_told_from_shuffled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     critic, module = example("table_critic", monkeypatch)
     assert critic.calibration is not None
