@@ -466,3 +466,32 @@ def test_the_pickles_of_stylegan(tmp_path, monkeypatch) -> None:
     same(found.network(role="discriminator"), net.state_dict())
     assert found.network("D").modules[""]["class"] == "Net"
     assert found.facts["training_set_kwargs.xflip"] is True
+
+
+def test_single_numbers_are_no_network_and_folders_of_the_author_are_not_shown(tmp_path, training) -> None:
+    best = {"/home/ann/models/epoch=4.ckpt": torch.tensor(0.5), "C:\\ann\\last.v1.ckpt": torch.tensor(0.4)}
+    lightning = {
+        "state_dict": training["netD_state_dict"],
+        "callbacks": {
+            "ModelCheckpoint{'monitor': 'loss'}": {"best_k_models": best, "best_model_path": "/home/ann/models/a.ckpt"}
+        },
+    }
+    found = read(save(lightning, tmp_path / "a.ckpt"))
+    assert found.names == ("state_dict",)
+    assert found.network(role="discriminator").name == "state_dict"
+    said = " ".join(found.notes) + str(dict(found.facts))
+    assert "epoch=4.ckpt" in said
+    assert "last.v1.ckpt" in said
+    assert "a.ckpt" in said
+    assert "ann" not in said
+
+
+def test_a_state_dict_saved_without_parentheses_is_read_from_its_module(tmp_path) -> None:
+    network = seeded(Net)
+    found = read(save(network.state_dict, tmp_path / "D.pt"))
+    whole = read(save(network, tmp_path / "whole.pt"))
+    assert any("without parentheses" in note for note in found.notes)
+    assert not any("without parentheses" in note for note in whole.notes)
+    assert found.network().tensors.keys() == network.state_dict().keys() == whole.network().tensors.keys()
+    for name, tensor in found.network().tensors.items():
+        assert torch.equal(tensor, network.state_dict()[name])

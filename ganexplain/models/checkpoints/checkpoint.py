@@ -30,11 +30,13 @@ class Weights:
         tensors: dense CPU tensors in the file's order, without the prefixes that wrappers put before names.
         modules: facts of the modules where a whole module was stored: path -> {"class": dotted name, "negative_slope":
             0.2, ...}, primitives only; empty for a state dict.
+        stem: the file's name without its ending, whose words may tell what the network is; "" is not known.
     """
 
     name: str
     tensors: Mapping[str, Tensor]
     modules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    stem: str = ""
 
     @property
     def role(self) -> str | None:

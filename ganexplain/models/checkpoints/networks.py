@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,12 @@ MAX_FACTS, MAX_TEXT = 300, 500
 SCHEDULES = {"last_epoch", "base_lrs", "_step_count"}
 PARAMETERS = ("weight", "bias", "kernel", "gamma", "beta", "const", "weight_orig", "weight_g", "weight_v")
 Path = tuple[str, ...]
+FOLDERS = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\\/'\"{}]*[\\/])+")  # of absolute paths, which are the author's own
+SETTINGS = re.compile(r"\{[^}]*\}")  # that Lightning writes into the names of callbacks
+UNCALLED = (
+    "it was saved without parentheses, torch.save(net.state_dict, ...) for torch.save(net.state_dict(), ...); the whole "
+    "module that this keeps is read instead"
+)
 
 
 @dataclass
@@ -56,7 +63,8 @@ def gather(stored: Any, store: Store | None = None) -> Found:
     lightning = "pytorch-lightning_version" in found.facts
     for network in candidates:
         inner = any(n is not network and n.path[: len(network.path)] == network.path for n in candidates)
-        if not network.whole and (inner or not _like_weights(network.tensors)) and not _dotted(network.tensors):
+        unlike = not _dotted(network.tensors) and (inner or not _like_weights(network.tensors))
+        if not network.whole and (unlike or _numbers(network.tensors)):
             found.notes.append(f"left out: {_said(network)}")
             continue
         name = ".".join(network.path)
@@ -76,6 +84,9 @@ def _walk(stored: Any, found: Found) -> Iterator[_Network]:
     waiting: list[tuple[Path, Any]] = [((), stored)]
     while waiting:
         path, value = waiting.pop()
+        if _unsaid(value):
+            found.notes.append(UNCALLED)
+            value = value.args[0]
         if isinstance(value, Mapping | list | tuple | Record):
             if id(value) in yielded:
                 found.notes.append(f"{'.'.join(path)} is the same as {'.'.join(seen[id(value)])}")
@@ -99,6 +110,12 @@ def _walk(stored: Any, found: Found) -> Iterator[_Network]:
             yield _Network(path, tensors)
         inner = [((*path, str(k)), v) for k, v in parts.items() if not _is_tensor(v)]
         waiting.extend(reversed(inner))
+
+
+def _unsaid(value: Any) -> bool:
+    """Whether a module's ``state_dict`` was stored itself and not what it returns."""
+    bound = isinstance(value, Record) and value.kind == "builtins.getattr" and value.args[1:] == ("state_dict",)
+    return bound and isinstance(value.args[0], Record)
 
 
 def _parts(value: Any) -> Mapping[Any, Any] | None:
@@ -136,12 +153,23 @@ def _like_weights(tensors: Mapping[str, Any]) -> bool:
     return any(key.rpartition(".")[2] in PARAMETERS or _axes(value) > 1 for key, value in tensors.items())
 
 
+def _numbers(tensors: Mapping[str, Any]) -> bool:
+    """Whether all tensors are single numbers, such as the losses that trainers keep by the name of a file."""
+    return all(_axes(value) == 0 for value in tensors.values())
+
+
 def _said(network: _Network) -> str:
-    names = list(network.tensors)
-    where = f" of {'.'.join(network.path)}" if network.path else ""
+    names = [_without_folders(name) for name in network.tensors]
+    place = SETTINGS.sub("", _without_folders(".".join(network.path)))
+    where = f" of {place}" if place else ""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     what = "the tensor" if len(names) == 1 else "the tensors"
     return f"{what} {', '.join(names[:3])}{more}{where}, no network's weights"
+
+
+def _without_folders(text: str) -> str:
+    """The text without the folders of its author's machine."""
+    return FOLDERS.sub("", text)
 
 
 def _dense(value: Any, name: str, store: Store | None) -> Tensor:
@@ -212,4 +240,4 @@ def _plain(value: Any) -> Any:
 def _fact(path: Path, value: Any, found: Found) -> None:
     plain = _plain(value)
     if plain is not None and len(found.facts) < MAX_FACTS and len(path) <= 4:
-        found.facts[".".join(path)] = plain
+        found.facts[_without_folders(".".join(path))] = _without_folders(plain) if isinstance(plain, str) else plain

@@ -99,7 +99,8 @@ def _settled(checkpoint: Checkpoint, found: Found) -> Checkpoint:
         held = f" (it holds {facts})" if facts else ""
         raise UnreadableError(f"holds no weights{held}; expected a mapping of names to tensors, or a module")
     notes = (*found.notes, *(note for _, notes in settled_ for note in notes))
-    return replace(checkpoint, networks=tuple(w for w, _ in settled_), facts=found.facts, notes=notes)
+    named = tuple(replace(w, stem=checkpoint.path.stem) for w, _ in settled_)
+    return replace(checkpoint, networks=named, facts=found.facts, notes=notes)
 
 
 def _inside(folder: Path) -> str:
