@@ -96,14 +96,15 @@ def readings_figure(areas: Mapping[str, float], fits: Mapping[str, Sequence[floa
     if not names:
         raise ValueError("readings need an AUC or a BatchNorm distance each")
     means = {name: float(np.mean(values)) for name, values in fits.items()}
-    panels = [(a, t, e) for a, t, e in ((areas, "AUC", 1.0), (means, "distance of BatchNorm's input", None)) if a]
+    panels = [(a, t, e) for a, t, e in ((areas, "AUC", 1.0), (means, "BatchNorm's distance", None)) if a]
     left = MARGIN + max(style.extent(name, weight="bold")[0] for name in names) + 0.14
     total, gap = MARGIN + ROW * len(names) + 0.5, 0.3
-    wide = (WIDTH - left - 0.3 - gap * (len(panels) - 1)) / len(panels)
+    wide = {1: 3.6, 2: 2.1}[len(panels)]
+    width = left + len(panels) * (wide + gap)
     with style.look():
-        figure = style.figure(WIDTH, total)
+        figure = style.figure(width, total)
         for i, (values, title, end) in enumerate(panels):
-            place = (left + i * (wide + gap)) / WIDTH, 0.5 / total, wide / WIDTH, ROW * len(names) / total
+            place = (left + i * (wide + gap)) / width, 0.5 / total, wide / width, ROW * len(names) / total
             _bars(figure.add_axes(place), names, values, title, end)
             if i:
                 figure.axes[-1].tick_params(labelleft=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.evaluation.doctor.case import Case
-from ganexplain.evaluation.doctor.contest import Contest
+from ganexplain.evaluation.doctor.contest import Contest, Reading
 from ganexplain.evaluation.doctor.judgement import drawn_noise
 from ganexplain.evaluation.doctor.running import EXPECTED
 
@@ -50,7 +50,9 @@ class Evidence:
         """The evidence of a case whose critic runs."""
         known = case.critic.calibration
         contests = [tried for tried in (case.ranges, case.orders, case.architectures) if tried is not None]
-        areas, fits = _areas(contests), _fits(contests)
+        named = _named(contests)
+        areas = {word: one.area for word, one in named.items() if one.judged}
+        fits = {word: one.fit.distances for word, one in named.items() if one.fit is not None}
         layers = case.declared.fit.layers if case.pictures and case.declared.fit is not None else ()
         seen, span, given = _seen(case)
         threshold = known.threshold if known else 0.0
@@ -67,21 +69,15 @@ def _logits(case: Case) -> Rows:
     return {name: values for name, values in found.items() if values}
 
 
-def _areas(contests: list[Contest]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _named(contests: list[Contest]) -> dict[str, Reading]:
+    """Every reading by name; later trials were made with what earlier ones had found, and say so."""
+    found: dict[str, Reading] = {}
+    chosen: list[str] = []
     for tried in contests:
-        for word, one in {"declared": tried.declared, **tried.others}.items():
-            if one.judged:
-                found.setdefault(word, one.area)
-    return found
-
-
-def _fits(contests: list[Contest]) -> dict[str, tuple[float, ...]]:
-    found: dict[str, tuple[float, ...]] = {}
-    for tried in contests:
-        for word, one in {"declared": tried.declared, **tried.others}.items():
-            if one.fit is not None:
-                found.setdefault(word, one.fit.distances)
+        found.setdefault("declared", tried.declared)
+        for word, one in tried.others.items():
+            found[", ".join([word, *chosen])] = one
+        chosen = [*tried.better[:1], *chosen]
     return found
 
 
