@@ -1,9 +1,13 @@
-"""The options that say what a file of weights does not."""
+"""The options that say what a file of weights does not, for every command that reads one."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,17 +28,49 @@ LabelOption = Annotated[
 SpecOption = Annotated[
     Path | None, typer.Option("--spec", help="TOML file of what the weights do not say.", rich_help_panel=PANEL)
 ]
+OPTIONS = {"layout": (LayoutOption, ""), "network": (NetworkOption, ""), "label": (LabelOption, None)}
+OPTIONS |= {"spec": (SpecOption, None)}
 
 
-def spec_of(layout: str, network: str, label: int | None, spec: Path | None) -> Spec | None:
-    """What was said about a file of weights; None where nothing was."""
-    from ganexplain.models.spec import said
+@dataclass(frozen=True)
+class Said:
+    """What was said about a file of weights."""
 
-    if not layout and not network and label is None and spec is None:
-        return None
-    return said(spec, layout=layout or None, network=network or None, label=label)
+    layout: str = ""
+    network: str = ""
+    label: int | None = None
+    path: Path | None = None
+
+    @property
+    def spec(self) -> Spec | None:
+        """It as a spec; None where nothing was said."""
+        from ganexplain.models.spec import said
+
+        if self == Said():
+            return None
+        return said(self.path, layout=self.layout or None, network=self.network or None, label=self.label)
+
+    @property
+    def words(self) -> dict[str, object]:
+        """The options as they were given, for the command that a report quotes."""
+        label = None if self.label is None else str(self.label)
+        return {"--layout": self.layout, "--network": self.network, "--label": label, "--spec": self.path}
 
 
-def words(layout: str, network: str, label: int | None, spec: Path | None) -> dict[str, object]:
-    """The options as they were given, for the command that a report quotes."""
-    return {"--layout": layout, "--network": network, "--label": None if label is None else str(label), "--spec": spec}
+def about_weights(run: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter ``said`` is filled by the four options, which stand in its place."""
+    signature = inspect.signature(run, eval_str=True)
+
+    @functools.wraps(run)
+    def command(**given: Any) -> None:
+        layout, network, label, path = (given.pop(name) for name in OPTIONS)
+        run(**given, said=Said(layout, network, label, path))
+
+    kept = [p for p in signature.parameters.values() if p.name != "said"]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    own = [inspect.Parameter(n, kind, default=default, annotation=a) for n, (a, default) in OPTIONS.items()]
+    listed = [*(p.replace(kind=kind) for p in kept), *own]
+    del command.__wrapped__  # typer would read the options of the function inside
+    vars(command)["__signature__"] = signature.replace(parameters=listed)
+    command.__annotations__ = {p.name: p.annotation for p in listed} | {"return": None}
+    return command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
+from ganexplain.cli._opening import Said, about_weights
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ OWN = ("space", "n_directions", "attribute")  # arguments that have an option of
 LOGIT = "logit"
 
 
+@about_weights
 def run(
     model: str = typer.Argument(help=HELP),
     method: str = typer.Option("", help=f"Direction finder, {DEFAULT} by default; `ganexplain methods` lists them."),
@@ -46,10 +47,7 @@ def run(
     amount: float = typer.Option(3.0, help="Largest edit, in standard deviations of the codes."),
     critic: str = typer.Option("", help="Whose logit is measured: judge or discriminator of a GAN, or another model."),
     n_codes: int = typer.Option(128, "--codes", help="Codes that the effect on the logit is averaged over."),
-    layout: LayoutOption = "",
-    network: NetworkOption = "",
-    label: LabelOption = None,
-    spec: SpecOption = None,
+    said: Said = Said(),  # noqa: B008
     seed: int = typer.Option(0, help="Decides the codes and the random directions."),
     out: Path = typer.Option(Path("out/directions"), help="Folder for pictures, numbers and the page."),  # noqa: B008
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace older directions in --out."),
@@ -60,12 +58,10 @@ def run(
     from ganexplain import folders
     from ganexplain.cli import _directions as made
     from ganexplain.cli._console import emit, note, progress
-    from ganexplain.cli._opening import spec_of
 
     given = (*settings, *([f"normalize={normalize}"] if normalize else []))
     wanted = Wanted(_names(method, compare), space, n, given, tuple(attribute), selective)
-    said = spec_of(layout, network, label, spec)
-    shown = Shown(model, said, critic, amount, n_codes, seed, bool(compare))
+    shown = Shown(model, said.spec, critic, amount, n_codes, seed, bool(compare))
     folder = folders.check(out, made.kind(), overwrite=overwrite)
     with progress("directions", quiet=quiet) as advance:
         document, files = _made(wanted, shown, advance)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganexplain.cli import _console, _doctor
-from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
+from ganexplain.cli._opening import Said, about_weights
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from ganexplain.models.resolve import Model
 
 
+@about_weights
 def run(
     model: str = typer.Argument(..., help=HELP),
     real: Annotated[Path | None, typer.Option(help="Real images, a folder or a file. A GAN has its own.")] = None,
-    fake: Annotated[Path | None, typer.Option(help="Fakes, a folder or a file. A GAN makes its own.")] = None,
+    fake: Annotated[
+        Path | None, typer.Option(help="Fakes: a folder, a file, or a generator's weights. A GAN makes its own.")
+    ] = None,
     limit: int = typer.Option(200, min=1, help="Most images of a kind, spread evenly over the sorted names."),
     tiles: str | None = typer.Option(None, metavar="SIZE,PADDING", help="Cut sheets of samples, such as 28,2."),
     which: str = typer.Option("judge", "--critic", help="Which critic of a GAN: judge or discriminator."),
-    layout: LayoutOption = "",
-    network: NetworkOption = "",
-    label: LabelOption = None,
-    spec: SpecOption = None,
+    said: Said = Said(),  # noqa: B008
     write: Annotated[
         Path | None, typer.Option("--write", help="Write what was found as a spec for --spec, and examine again.")
     ] = None,
@@ -43,18 +43,18 @@ def run(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Examine a critic before it is explained, or a generator. Exit code 0: no failure, 1: a failure, 2: bad input."""
-    from ganexplain.cli._opening import spec_of
     from ganexplain.models.generator import Generator
     from ganexplain.models.resolve import resolve
 
     ends = _doctor.Ends(out, write, overwrite, as_json, quiet)
     ends.check()
-    found = resolve(model, spec_of(layout, network, label, spec))
+    found = resolve(model, said.spec)
     if write is not None:
         _doctor.check_writable(found)
     with _console.progress("examining", quiet=quiet) as advance:
         if isinstance(found, Generator):
-            result, mended = _generator(found, real, limit, batch_size, seed, advance), None
+            reals = None if real is None else _reals(real, found, limit)
+            result, mended = _generator(found, reals, write is not None, batch_size, seed, advance)
         else:
             images = _images(found, which, (real, fake), limit, None if tiles is None else _tile(tiles), seed)
             result, mended = _critic(images, write is not None, batch_size, seed, advance)
@@ -87,7 +87,9 @@ def _images(
     if isinstance(found, GAN) and which not in found.critics:
         which = found.critics[0] if which == "judge" else which  # a GAN that has no judge yet
     critic = critic_of(found, which)
-    reals, fakes = (None if path is None else _read(path, critic, limit, sheet) for path in paths)
+    real, fake = paths
+    reals = None if real is None else _read(real, critic, limit, sheet)
+    fakes = None if fake is None else _fakes(fake, critic, limit, sheet, seed)
     if isinstance(found, GAN):
         if reals is None and found.reals is not None:
             reals = tensors.from_uint8(found.reals[:limit])
@@ -95,6 +97,16 @@ def _images(
     if reals is None and fakes is None:
         raise ValueError("a critic is examined on images: give --real and --fake, a folder or a file each")
     return Images(critic, reals, fakes)
+
+
+def _fakes(path: Path, critic: Critic, limit: int, sheet: tuple[int, int] | None, seed: int) -> Tensor:
+    """Images of files, or samples of a generator where the path is its file of weights."""
+    from ganexplain.models.resolve import SUFFIXES, generator_of
+
+    if path.suffix not in SUFFIXES or not path.is_file():
+        return _read(path, critic, limit, sheet)
+    generator = generator_of(str(path))
+    return generator.render(generator.sample(min(limit, 200), seed=seed))
 
 
 def _critic(
@@ -112,12 +124,14 @@ def _critic(
 
 
 def _generator(
-    generator: Generator, real: Path | None, limit: int, batch_size: int, seed: int, advance: _console.Advance
-) -> Examination:
-    from ganexplain.evaluation.doctor import examine_generator
+    generator: Generator, real: Tensor | None, mend: bool, batch_size: int, seed: int, advance: _console.Advance
+) -> tuple[Examination, Repair | None]:
+    from ganexplain.evaluation.doctor import examine_generator, repair_generator
 
-    reals = None if real is None else _reals(real, generator, limit)
-    return examine_generator(generator, real=reals, batch_size=batch_size, seed=seed, advance=advance)
+    if not mend:
+        return examine_generator(generator, real=real, batch_size=batch_size, seed=seed, advance=advance), None
+    mended = repair_generator(generator, real=real, batch_size=batch_size, seed=seed, advance=advance)
+    return mended.before, mended
 
 
 def _reals(path: Path, generator: Generator, limit: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganexplain.cli._opening import LabelOption, LayoutOption, NetworkOption, SpecOption
+from ganexplain.cli._opening import Said, about_weights
 from ganexplain.models.resolve import HELP
 
 if TYPE_CHECKING:
@@ -31,11 +31,10 @@ REALS = 1000  # that the judge knows at most
 OTHERS = 6  # images of one run that are enough to be one another's comparison
 
 
+@about_weights
 def run(
     model: str = typer.Argument(help=HELP),
-    images: list[Path] = typer.Argument(
-        help="Image files, or folders of them; rows.csv or signal.npy for such a model."
-    ),  # noqa: B008
+    images: list[Path] = typer.Argument(help="Image files or folders of them; or rows.csv, or signal.npy."),  # noqa: B008
     out: Path = typer.Option(Path("out/report"), help="Folder for the page, the JSON and the arrays."),  # noqa: B008
     method: list[str] = typer.Option([], help="Attribution method, repeatable; the first one is quoted."),  # noqa: B008
     settings: list[str] = typer.Option([], "--set", help="A method's setting, such as grad_cam.layer=main.5."),  # noqa: B008
@@ -43,14 +42,9 @@ def run(
     segments: Path = typer.Option(None, help="Picture of your own regions, one colour a region."),  # noqa: B008
     n_segments: int = typer.Option(0, help="About how many regions are cut; 0 decides by the size."),
     side: str = typer.Option("", help="Explain what speaks for fake or for real; default: the verdict."),
-    reals: Path = typer.Option(
-        None, help="Folder of real images (or a file of rows or signals) that the judge is to know."
-    ),  # noqa: B008
+    reals: Path = typer.Option(None, help="Real images, rows or signals that the judge is to know."),  # noqa: B008
     critic: str = typer.Option("judge", help="Which critic of a GAN: judge or discriminator."),
-    layout: LayoutOption = "",
-    network: NetworkOption = "",
-    label: LabelOption = None,
-    spec: SpecOption = None,
+    said: Said = Said(),  # noqa: B008
     seed: int = typer.Option(0, help="Of everything that is drawn."),
     max_evaluations: int = typer.Option(0, help="Per sampled method and image; 0 takes each method's default."),
     batch_size: int = typer.Option(64, help="The largest batch that the model sees."),
@@ -60,7 +54,6 @@ def run(
 ) -> None:
     """Explain why images were judged fake or real: verdict, regions, maps, and whether all that can be trusted."""
     from ganexplain import folders
-    from ganexplain.cli import _opening
     from ganexplain.cli._explaining import Job, Made, Talk, check, finish
     from ganexplain.report import files
 
@@ -68,14 +61,12 @@ def run(
     plan = dataclasses.replace(plan, settings=_settings(plan.methods, settings))
     folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
-    said = _opening.spec_of(layout, network, label, spec)
-    judge, others, found = _judge(model, said, critic, reals, seed)
+    judge, others, found = _judge(model, said.spec, critic, reals, seed)
     subjects = read(judge, images)
     explainers = _explainers(judge, plan, others, subjects, segments)
     jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]
     check(jobs)
-    told = _opening.words(layout, network, label, spec)
-    told |= {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
+    told = said.words | {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
     told |= {"--n-segments": n_segments, "--critic": critic if critic != "judge" else "", "--seed": seed}
     told["--max-evaluations"] = max_evaluations
     made = Made(_name(model, found), _command(model, images, {"--method": method, "--set": settings}, told))

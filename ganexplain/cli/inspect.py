@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganexplain.cli._opening import LayoutOption, NetworkOption, SpecOption
+from ganexplain.cli._opening import LayoutOption, NetworkOption, Said, SpecOption
 
 if TYPE_CHECKING:
     from ganexplain.models.checkpoints import Checkpoint, Weights
@@ -26,7 +26,6 @@ def run(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Say which networks a file holds, how each is built, and what had to be assumed. Exit code 2: nothing is known."""
-    from ganexplain.cli import _opening
     from ganexplain.cli._console import emit, note
     from ganexplain.models import checkpoints
     from ganexplain.models.checkpoints.checkpoint import role_of
@@ -34,7 +33,7 @@ def run(
 
     if write is not None and write.exists() and not overwrite:
         raise ValueError(f"{write} exists; say --overwrite to replace it, or name another file")
-    said = _opening.spec_of(layout, network, None, spec) or Spec()
+    said = Said(layout, network, None, spec).spec or Spec()
     said = said if said.role else replace(said, role=role_of(file.stem))
     checkpoint = checkpoints.read(file)
     chosen = checkpoint.networks if said.network is None else (checkpoint.network(said.network),)

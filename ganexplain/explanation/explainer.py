@@ -159,8 +159,7 @@ class Explainer:
         """The plan's; else the nearest real for a fake where reals are known, else one that leaves most to explain."""
         if self.plan.baseline is not None or (side == "fake" and self.critic.reference is not None):
             return self.plan.baseline
-        known = self.critic.calibration
-        sign, threshold = checks.side(side), known.threshold if known else 0.0
+        sign, threshold = checks.side(side), self.critic.threshold
         names, made = self._contrasts(), [image]
         for name in names:
             origin = origin_of(self.critic, image, name)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, tensors
-from ganexplain.models import neighbours, outputs
+from ganexplain.models import neighbours, outputs, tail
 from ganexplain.models.fast import faster, state_of
 from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.private import in_training, private_copy, without_tail
+from ganexplain.models.private import in_training, private_copy
 from ganexplain.models.reference import Reference
 from ganexplain.models.verdict import Calibration, Verdict, platt
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # opening knows critics
 
     from ganexplain.models.opening import About
     from ganexplain.models.spec import Spec
+
+LOW = 0.05  # share of reals below the threshold of a score that nobody has calibrated
 
 Network = nn.Module | Callable[[Tensor], Any]
 
@@ -54,6 +56,8 @@ class Critic(nn.Module):
     Attributes:
         about: the file that the critic was opened from and what was assumed, or None.
         differentiable: whether gradients flow; False for an ONNX program.
+        clips: whether probabilities of exactly 0 or 1 are read as the nearest that float32 tells from them, because
+            the value before the sigmoid cannot be had; True for programs.
 
     A sigmoid or softmax module at the tail is cut when samples show that it really is the tail: logits do not saturate.
     A network whose output for an image depends on the others in its batch is given one image at a time.
@@ -88,7 +92,7 @@ class Critic(nn.Module):
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
         self.about: About | None = None
-        self.differentiable = True
+        self.differentiable, self.clips = True, False
         self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
         self._found: dict[str, bool] = {}  # shared by all forms of this critic
         self._fast: tuple[Any, Network, nn.Module] | None = None  # state, the network of that state, its faster form
@@ -137,7 +141,9 @@ class Critic(nn.Module):
         if self.tail == "cut":
             kind = {"probability": "logit", "class_probabilities": "classes"}.get(kind, kind)
             raw = self._pooled_as_probability(raw) if kind == "logit" else raw
-        logit = outputs.to_logit(raw, kind, pool=self.pool, real_class=self.real_class, polarity=self.polarity)
+        logit = outputs.to_logit(
+            raw, kind, pool=self.pool, real_class=self.real_class, polarity=self.polarity, clip=self.clips
+        )
         if logit.shape != (len(images),):
             one, many = self.form.one, self.form.many
             raise ValueError(
@@ -178,36 +184,17 @@ class Critic(nn.Module):
         return images if example is None else images.to(device=example.device, dtype=example.dtype)
 
     def _settle_tail(self, x: Tensor) -> None:
-        """Cut the tail if, on samples, putting it back after the cut gives the network's own output."""
-        if not isinstance(self.network, nn.Module):
-            self.tail = "kept"
-            return
-        noise = tensors.normal(0, "tail", shape=tuple(x[:1].shape)).to(x)
-        probes = torch.cat([x[:4], 0.3 * x[:4], noise, 0.1 * noise])
-        pieces = [probes[i : i + len(x)] for i in range(0, len(probes), len(x))]  # no batch above the caller's
-        for cut in without_tail(self.network):
-            if all(self._same_but_for_the_tail(cut, piece) for piece in pieces):
-                self.network, self.tail = cut, "cut"
-                return
-        self.tail = "kept"  # last: a network that raises here is asked again at the next call
-
-    def _same_but_for_the_tail(self, cut: nn.Module, piece: Tensor) -> bool:
-        with torch.no_grad(), tensors.isolated():
-            whole = self.network(piece.clone())
-        with torch.no_grad(), tensors.isolated():  # the same noise, where the network draws any
-            before = cut(piece.clone())
-        if not isinstance(whole, Tensor) or not isinstance(before, Tensor) or before.shape != whole.shape:
-            return False
-        classes = self.kind in ("classes", "class_probabilities")
-        after = torch.softmax(before.flatten(1), 1).view_as(before) if classes else torch.sigmoid(before)
-        return torch.allclose(after, whole, atol=1e-5, rtol=1e-4)
+        """Cut the tail if samples show that it is one."""
+        found = tail.cut(self.network, x, classes=self.kind in ("classes", "class_probabilities"))
+        if found is not None:
+            self.network = found
+        self.tail = "kept" if found is None else "cut"  # last: a network that raises here is asked again
 
     def judge(self, images: Tensor, *, batch_size: int = 64) -> Verdict:
         """Judge images (N, C, H, W) in [-1, 1], at most ``batch_size`` at a time."""
         self.form.check(images)
         logit = self.logits(images, batch_size=batch_size)
-        known = self.calibration
-        threshold = known.threshold if known else 0.0
+        known, threshold = self.calibration, self.threshold
         probability = None if self.kind == "score" else torch.sigmoid(logit)
         if known:
             probability = torch.sigmoid(known.slope * (logit.double() - threshold)).to(logit.dtype)
@@ -280,6 +267,19 @@ class Critic(nn.Module):
         twin = self._variant()
         twin.network = self._fast[2]
         return twin
+
+    @property
+    def threshold(self) -> float:
+        """Logit below which an image is called fake.
+
+        It is the calibration's; else 0, but a score has no zero, so there it is the one that `LOW` of the known reals
+        lie below.
+        """
+        if self.calibration is not None:
+            return self.calibration.threshold
+        if self.kind == "score" and self.reference is not None:
+            return self.reference.quantile(LOW)
+        return 0.0
 
     @property
     def unit(self) -> str:

@@ -187,7 +187,7 @@ def _program(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Critic:
     output = spec.critic.output or _output_of(program, spec.images)
     spec = spec.over(Spec(critic=CriticSpec(output=output)))
     critic = _critic(program, spec)
-    critic.differentiable = checkpoint.differentiable
+    critic.differentiable, critic.clips = checkpoint.differentiable, True
     critic.about = _about_program(checkpoint, spec, lambda other: open_critic(checkpoint.path, other))
     return critic
 

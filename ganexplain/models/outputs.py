@@ -18,8 +18,11 @@ OutputPicker = Callable[[Any], Tensor]
 Pool = str | tuple[int, int] | None
 
 
-def logit_of(probability: Tensor, *, bare: str = "logit") -> Tensor:
-    """log(p / (1 - p)), refused where p has no digits left.
+NEAREST = 2.0**-24  # half a unit in the last place of a float32 just below one
+
+
+def logit_of(probability: Tensor, *, bare: str = "logit", clip: bool = False) -> Tensor:
+    """log(p / (1 - p)), refused where p has no digits left, or with ``clip`` read as `NEAREST` from there.
 
     Raises:
         ValueError: p is 0 or 1 exactly, so that neither logit nor gradient can be recovered.
@@ -30,6 +33,8 @@ def logit_of(probability: Tensor, *, bare: str = "logit") -> Tensor:
             f"a probability must lie in [0, 1], got {float(probability.detach().min()):g} to "
             f"{float(probability.detach().max()):g}; say output={bare!r}"
         )
+    if clip:
+        return torch.logit(probability.clamp(NEAREST, 1 - NEAREST))
     saturated = int(((probability == 0) | (probability == 1)).sum())
     if saturated:
         raise ValueError(
@@ -39,7 +44,7 @@ def logit_of(probability: Tensor, *, bare: str = "logit") -> Tensor:
     return torch.logit(probability)
 
 
-def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str) -> Tensor:
+def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str, clip: bool = False) -> Tensor:
     """(N,) logits from a network's output.
 
     Args:
@@ -48,15 +53,16 @@ def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str)
         pool: how the detector pools its patch map, on its own values and in its own polarity; (i, j) picks one cell.
         real_class: column of the class "real" where there are several.
         polarity: "real" when a high output means real, "fake" when it means fake.
+        clip: see `logit_of`.
     """
     if not isinstance(raw, Tensor):
         raise TypeError(
             f"the model must return a tensor, got {type(raw).__name__}; say output=lambda out: out[0], or the like"
         )
     if kind in ("classes", "class_probabilities"):
-        return _classes(raw, kind, real_class)
+        return _classes(raw, kind, real_class, clip)
     flat = pooled(raw, pool)
-    logit = logit_of(flat) if kind == "probability" else flat
+    logit = logit_of(flat, clip=clip) if kind == "probability" else flat
     return logit if polarity == "real" else -logit
 
 
@@ -87,7 +93,7 @@ def pooled(raw: Tensor, pool: Pool) -> Tensor:
     return patches.amax(1) if checks.one_of("pool", pool, POOLS) == "max" else patches.amin(1)
 
 
-def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
+def _classes(raw: Tensor, kind: str, real_class: int, clip: bool) -> Tensor:
     if raw.ndim < 2 or raw.numel() != raw.shape[0] * raw.shape[1] or raw.shape[1] < 2:
         raise ValueError(
             f"output={kind!r} needs two or more numbers an image (N, K), got {tuple(raw.shape)}; say output='logit'"
@@ -96,7 +102,7 @@ def _classes(raw: Tensor, kind: str, real_class: int) -> Tensor:
     if not 0 <= real_class < z.shape[1]:
         raise ValueError(f"real_class must be 0 to {z.shape[1] - 1}, got {real_class}")
     if kind == "class_probabilities":
-        return logit_of(z[:, real_class], bare="classes")
+        return logit_of(z[:, real_class], bare="classes", clip=clip)
     sums_to_one = bool(((z.detach() >= 0).all(1) & ((z.detach().sum(1) - 1).abs() < 1e-4)).all())
     if sums_to_one:
         raise ValueError(

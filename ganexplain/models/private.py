@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -56,17 +55,3 @@ def _check(network: nn.Module) -> None:
                 f"the BatchNorm layer {name!r} has no running statistics, so an image's value would depend on the "
                 "others in its batch; rebuild it with track_running_stats=True and let it see real images once"
             )
-
-
-def without_tail(network: nn.Module) -> Iterator[nn.Module]:
-    """Copies in each of which one sigmoid or softmax module is the identity, the last registered first.
-
-    Order of registration is not order of use: whether a module is the tail is for the caller to verify on samples.
-    """
-    named = network.named_modules(remove_duplicate=False)  # one sigmoid may serve as gate and as tail, under two names
-    tails = [name for name, m in named if name and isinstance(m, (nn.Sigmoid, nn.Softmax))]
-    for name in reversed(tails):
-        cut = copy.deepcopy(network)
-        parent, _, child = name.rpartition(".")
-        setattr(cut.get_submodule(parent), child, nn.Identity())
-        yield cut

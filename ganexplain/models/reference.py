@@ -26,6 +26,10 @@ class Reference:
         low, high = torch.quantile(self.logits.double(), self.logits.new_tensor([0.25, 0.75]).double())
         return float(high - low)
 
+    def quantile(self, share: float) -> float:
+        """The logit that ``share`` of the reals lie below."""
+        return float(torch.quantile(self.logits.double(), share))
+
     @property
     def range(self) -> tuple[float, float]:
         """Lowest and highest logit of the reals."""

@@ -23,7 +23,7 @@ class NearestReal:
     def __call__(self, critic: Critic, images: Tensor) -> Tensor:
         """(N, C, H, W)."""
         reference = known_reals(critic, images)
-        threshold = critic.calibration.threshold if critic.calibration else 0.0
+        threshold = critic.threshold
         believed = reference.logits.to(images.device) >= threshold
         # the faster form |a|^2 - 2ab + |b|^2 loses the digits that tell an image from itself
         exact = "donot_use_mm_for_euclid_dist"
