@@ -23,8 +23,8 @@ Path = tuple[str, ...]
 FOLDERS = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\\/'\"{}]*[\\/])+")  # of absolute paths, which are the author's own
 SETTINGS = re.compile(r"\{[^}]*\}")  # that Lightning writes into the names of callbacks
 UNCALLED = (
-    "it was saved without parentheses, torch.save(net.state_dict, ...) for torch.save(net.state_dict(), ...); the whole "
-    "module that this keeps is read instead"
+    "it was saved without parentheses, torch.save(net.state_dict, ...) for torch.save(net.state_dict(), ...); "
+    "the whole module that this keeps is read instead"
 )
 
 

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganexplain.models.checkpoints import Weights
 from ganexplain.models.foreign._blocks import Block, blocks_of
 from ganexplain.models.foreign._parts import Part
 from ganexplain.models.preprocess import resized
 
 ROOTS = {"model", "netD", "patch", "patchgan"}  # under which pix2pix and its descendants keep their layers
+TOLD = 0.8  # score of a chain that a DCGAN's discriminator might be, but for its name
 GIVEN = (1, 3)  # channels of one image
+NAMED = re.compile(  # CycleGAN has a critic for each of two kinds of images
+    r"(^|[^a-z])(net)?_?d(isc(riminator)?)?_?[abxy]([^a-z]|$)|patch|cycle_?gan|pix2?pix", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,22 @@ class Style:
     condition_first: bool = True
 
 
-def style_of(parts: Sequence[Part], scaled: bool) -> Style | None:
+def named(weights: Weights) -> bool:
+    """Whether a network's or a file's name is one that PatchGANs have, such as netD_A.
+
+    >>> [named(Weights(name, {})) for name in ("netD_A", "D_B", "patchgan", "netD", "display")]
+    [True, True, True, False, False]
+    """
+    return bool(NAMED.search(weights.name) or NAMED.search(weights.stem))
+
+
+def style_of(parts: Sequence[Part], scaled: bool, *, told: bool = False) -> Style | None:
     """The style of one chain of convolutions, or None where it gives no verdict a patch.
 
     Args:
         parts: in the file's order.
         scaled: the file holds the same chain for several scales.
+        told: names say that it does, see `named`.
     """
     if any(part.kind not in ("conv", "norm") for part in parts) or not parts[0].mixes:
         return None
@@ -65,7 +80,7 @@ def style_of(parts: Sequence[Part], scaled: bool) -> Style | None:
     corner = rooms[-1] == 1 + bool(hidden) and rooms[0] == 0 and len(set(rooms[1:-1])) == 1
     course = bool(re.search(r"(^|\.)initial\.0$", convs[0].name)) and convs[1].name.endswith(".conv.0")
     return Style(
-        score=_score(blocks, kernel, corner, bool(hidden), course, scaled),
+        score=max(_score(blocks, kernel, corner, bool(hidden), course, scaled), TOLD if told else 0.0),
         hidden=(True if course or scaled else None) if hidden is None else hidden,
         corner=corner,
         reflect=course,

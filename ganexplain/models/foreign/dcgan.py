@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ganexplain.models.checkpoints import Weights
 from ganexplain.models.foreign import _found
 from ganexplain.models.foreign._layout import Found, Layout
 from ganexplain.models.foreign._parts import Part, parts_of
+from ganexplain.models.foreign._patches import style_of
 from ganexplain.models.foreign._stack import OPTIONS, Stack, read_stack
 from ganexplain.models.spec import Spec
 
@@ -42,13 +44,27 @@ class DCGAN(Layout):
             if role == "generator":
                 return _found.found_generator(stack, self.name, spec, score=_score(stack))
             critic = _found.is_critic(weights) or any(part.kind == "norm" and not part.statistics for part in parts)
-            return _found.found_discriminator(stack, self.name, spec, wasserstein=critic, score=_score(stack))
+            found = _found.found_discriminator(stack, self.name, spec, wasserstein=critic, score=_score(stack))
+            unsaid = {} if spec.layout else _patches_too(parts, found)
+            return replace(found, unknown={**found.unknown, **unsaid})
         return None
 
 
 def _labelled(parts: tuple[Part, ...]) -> bool:
     """Whether a part embeds labels."""
     return any("emb" in part.name.lower() or "label" in part.name.lower() for part in parts)
+
+
+def _patches_too(parts: Sequence[Part], found: Found) -> dict[str, str]:
+    """That the chain may be a PatchGAN, which judges images at the size that they have."""
+    mixing = [part for part in parts if part.mixes]
+    if style_of(parts, scaled=False) is None or mixing[0].bias is None or mixing[-1].bias is None:
+        return {}  # a PatchGAN's first and last convolutions have biases
+    size = found.spec.images.size
+    return {
+        "layout": "a PatchGAN, which judges patches of images of any size (CycleGAN: 256), may have the same weights; "
+        f'images are resized to {size} here; layout = "patchgan" (--layout patchgan) judges patches'
+    }
 
 
 def _plausible(stack: Stack, spec: Spec) -> bool:

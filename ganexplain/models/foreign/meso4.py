@@ -28,8 +28,9 @@ def _branches(given: int, single: int) -> list[tuple[int, int]]:
 MIXED = [*_branches(3, 1), *_branches(11, 2), (16, 12), (16, 16)]  # of MesoInception4's
 INCEPTION = re.compile(r"(.*(?:incption|inception)\w*?[12])([._])(.+)", re.IGNORECASE)
 DILATED = {4: 2, 6: 3}  # the fifth and the seventh convolution of an inception layer
+WORDS = {"relu": "ReLU", "norm": "BatchNorm"}
 TOLD = 0.05  # smallest difference of correlations that tells the order of fc1's columns
-FLATTENS, ORDERS = ("auto", "hwc", "chw"), ("auto", "relu-norm", "norm-relu")
+FLATTENS, ORDERS = ("auto", "hwc", "chw"), ("auto", "relu-norm", "norm-relu", "norm")
 
 
 class Meso4(Layout):
@@ -39,11 +40,12 @@ class Meso4(Layout):
     unmistakable: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Any]] = {
         "flatten": "auto",  # "hwc" as Keras does, "chw" as torch does
-        "order": "auto",  # "relu-norm" or "norm-relu"
+        "order": "auto",  # "relu-norm", "norm-relu" or "norm", which has no ReLU
         "inception_relu": None,  # whether ReLU follows each convolution of an inception layer
         "eps": None,  # of BatchNorm: 1e-3 in Keras, 1e-5 in torch
         "slope": 0.1,  # of the LeakyReLU between the linear layers
         "last_pool": 4,  # the last max pooling
+        "pool_padding": 0,  # of every max pooling
     }
 
     def read(self, weights: Weights, spec: Spec) -> Found | None:
@@ -57,6 +59,12 @@ class Meso4(Layout):
         network = Network(names, sorted_, chosen)
         parts.loaded(network, names.state(sorted_))
         size = 8 * network.side * chosen["last_pool"]
+        pooled = _pooled(size, chosen)
+        if pooled != network.side:
+            raise ValueError(
+                f"the first linear layer reads maps of {network.side} x {network.side}, and images of {size} pixels give "
+                f"{pooled} x {pooled} with [architecture] pool_padding = {chosen['pool_padding']}; say 0"
+            )
         images = ImageSpec(range=(0, 1), size=size, resize="bicubic" if names.keras else None)
         if not names.keras:
             images = replace(images, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -76,6 +84,13 @@ class Meso4(Layout):
         return Found(self.name, "discriminator", network, lines, found, unknown | why, score=0.97)
 
 
+def _pooled(side: int, chosen: Mapping[str, Any]) -> int:
+    """The side of the last maps for images of ``side`` pixels."""
+    for kernel in (2, 2, 2, chosen["last_pool"]):
+        side = (side + 2 * chosen["pool_padding"] - kernel) // kernel + 1
+    return side
+
+
 WHY = (
     "as in the authors' code, and where folders are sorted by name, 'df' 0 and 'real' 1; FaceForensics++ has 1 for fake"
 )
@@ -90,14 +105,19 @@ def _chosen(names: _Names, tensors: parts.State, settings: Mapping[str, Any]) ->
             raise ValueError(f"[architecture] {key} must be a {kinds[-1].__name__}, got {settings[key]!r}")
     if settings["last_pool"] < 1:
         raise ValueError(f"[architecture] last_pool must be at least 1, got {settings['last_pool']}")
+    if settings["pool_padding"] not in (0, 1) or settings["pool_padding"] > settings["last_pool"] // 2:
+        raise ValueError(f"[architecture] pool_padding must be 0 or 1, got {settings['pool_padding']}")
     made = "from Keras, as the file counts no batches" if names.keras else "as in torch"
     flatten, told = _flattened(tensors[f"{names.linear[0]}.weight"], names.keras)
-    order, placed = names.order()
+    order, placed = names.order(tensors)
     usual = {"flatten": flatten, "order": order, "eps": 1e-3 if names.keras else 1e-5, "inception_relu": names.biased}
     chosen = {k: usual[k] if k in usual and v in (None, "auto") else v for k, v in settings.items()}
     why = {
         "architecture.flatten": f'{flatten} ({told}); [architecture] flatten = "hwc" as in Keras or "chw" as in torch',
-        "architecture.order": f'{order} ({placed}); [architecture] order = "relu-norm" or "norm-relu"',
+        "architecture.order": f'{order} ({placed}); [architecture] order = "relu-norm", "norm-relu" or "norm" '
+        "(no ReLU)",
+        "architecture.pool_padding": f"{settings['pool_padding']} of every max pooling, as in the authors' code; "
+        "[architecture] pool_padding = 1 gives maps of the same size",
         "architecture.eps": f"{chosen['eps']:g} in BatchNorm ({made}); [architecture] eps",
         "architecture.slope": f"LeakyReLU {settings['slope']:g} before the last layer; [architecture] slope",
     }
@@ -164,11 +184,13 @@ class _Names:
         """Which of the BatchNorms follows the i-th of four layers."""
         return i if not self.shared else min(i, 2) if self.inceptions else i // 2
 
-    def order(self) -> tuple[str, str]:
+    def order(self, tensors: parts.State) -> tuple[str, str]:
         """Whether ReLU or BatchNorm comes first after a convolution, and what tells it."""
         last, norm = (name.rpartition(".")[2] for name in (self.kernels[-1], self.norms[-1]))
         if last.isdigit() and norm.isdigit() and not self.shared:
             return ("relu-norm", "told by places") if int(norm) - int(last) > 1 else ("norm-relu", "told by places")
+        if any(bool((tensors[f"{name}.running_mean"] < 0).any()) for name in self.norms[self.inceptions :]):
+            return "norm-relu", "the means that BatchNorm remembers are not of a ReLU; that one follows is assumed"
         return "relu-norm", "as in the authors' code"
 
     def state(self, tensors: parts.State) -> dict[str, Tensor]:
@@ -192,7 +214,7 @@ class Network(nn.Module):
 
     def __init__(self, names: _Names, tensors: parts.State, chosen: Mapping[str, Any]) -> None:
         super().__init__()
-        self.norm_first, self.flatten = chosen["order"] == "norm-relu", chosen["flatten"]
+        self.order, self.flatten = chosen["order"], chosen["flatten"]
         self.where = [names.norm(i) for i in range(4)]
         self.inceptions, self.inception_relu = names.inceptions, chosen["inception_relu"]
         for i, name in enumerate(names.kernels):
@@ -201,12 +223,14 @@ class Network(nn.Module):
             self.add_module(f"relu{i}", nn.ReLU())
         for i, name in enumerate(names.norms):
             self.add_module(f"bn{i}", parts.batch_norm(tensors, name, chosen["eps"]))
-        self.pools = nn.ModuleList(nn.MaxPool2d(k) for k in (2, 2, 2, chosen["last_pool"]))
+        self.pools = nn.ModuleList(
+            nn.MaxPool2d(k, padding=chosen["pool_padding"]) for k in (2, 2, 2, chosen["last_pool"])
+        )
         inputs, outputs = tensors[f"{names.linear[0]}.weight"].shape[1], len(tensors[f"{names.linear[1]}.weight"])
         self.side = round((inputs / 16) ** 0.5)
         self.fc1, self.leaky = nn.Linear(inputs, 16, device="meta"), nn.LeakyReLU(chosen["slope"])
         self.fc2 = nn.Linear(16, outputs, device="meta")
-        order = "convolution, BatchNorm, ReLU" if self.norm_first else "convolution, ReLU, BatchNorm"
+        order = ", ".join(["convolution", *(WORDS[word] for word in self.order.split("-"))])
         shared = ", BatchNorms shared by layers of one width" if names.shared else ""
         self.words = f"{order}, max pooling, four times{shared}; flattened {self.flatten}"
 
@@ -219,8 +243,9 @@ class Network(nn.Module):
                 x = norm(self._inception(x, 7 * i))
             else:
                 place = 7 * self.inceptions + i - self.inceptions
-                x, relu = self.get_submodule(f"conv{place}")(x), self.get_submodule(f"relu{place}")
-                x = relu(norm(x)) if self.norm_first else norm(relu(x))
+                x = self.get_submodule(f"conv{place}")(x)
+                for word in self.order.split("-"):
+                    x = norm(x) if word == "norm" else self.get_submodule(f"relu{place}")(x)
             x = pool(x)
         x = x.permute(0, 2, 3, 1) if self.flatten == "hwc" else x
         logits: Tensor = self.fc2(self.leaky(self.fc1(x.flatten(1))))

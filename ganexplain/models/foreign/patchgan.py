@@ -17,7 +17,7 @@ from ganexplain.models.foreign._fit import Choice
 from ganexplain.models.foreign._layout import Found, Layout
 from ganexplain.models.foreign._modules import Names, Step, layer, norm, sequential
 from ganexplain.models.foreign._parts import Part, parts_of
-from ganexplain.models.foreign._patches import GIVEN, Beside, Scales, Style, field, style_of
+from ganexplain.models.foreign._patches import GIVEN, TOLD, Beside, Scales, Style, field, named, style_of
 from ganexplain.models.spec import CriticSpec, ImageSpec, Spec
 
 __all__ = ["PatchGAN"]
@@ -51,7 +51,8 @@ class PatchGAN(Layout):
         read = [parts_of(tensors) for tensors in _scales(weights.tensors)]
         whole = [parts for parts in read if parts is not None]
         chains = [_weighted(parts) for parts in whole]
-        style = style_of(chains[0], len(chains) > 1) if chains and len(chains) == len(read) else None
+        told = named(weights)
+        style = style_of(chains[0], len(chains) > 1, told=told) if chains and len(chains) == len(read) else None
         if style is None:
             return None
         options = self._checked(spec, len(chains))
@@ -220,6 +221,11 @@ def _unknown(parts: Sequence[Part], style: Style, options: Mapping[str, Any], sp
         "were trained at 256); [images] size = 256",
         "architecture.slope": f"LeakyReLU {options['slope']:g} assumed; [architecture] slope = ...",
     }
+    if spec.layout is None and style.score <= TOLD and kernel != (1, 1):
+        found["layout"] = (
+            "a DCGAN's discriminator for images of one size may have the same weights; "
+            'layout = "dcgan" (--layout dcgan) reads them so'
+        )
     if kernel != (1, 1):
         last = "last convolution" if style.halving else "last two convolutions"
         found["architecture.stride"] = f"2 but for the {last} assumed; [architecture] stride = [2, 2, ...]"

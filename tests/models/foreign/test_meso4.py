@@ -39,6 +39,7 @@ def state(*, convs, norms, counter=False, bias=True, outputs=1, order="hwc", lin
         make.conv(name, *shape, bias=bias)
     for name, width in norms:
         make.norm(name, width, counter)
+        make.state[f"{name}.running_mean"].abs_()  # of what a ReLU returns
     make.linear(linear[0], 16, 16 * SIDE**2)
     make.linear(linear[1], outputs, 16)
     make.state[f"{linear[0]}.weight"] = smooth(order)
@@ -63,8 +64,10 @@ def layers(s, x, convs, norms, **how):
             x = made.norm(torch.cat(run, 1), s, norm, eps)
         else:
             x = made.conv(x, s, convs[i - len(how.get("inception", ()))])
-            x = made.norm(F.relu(x), s, norm, eps) if how.get("first") != "norm" else F.relu(made.norm(x, s, norm, eps))
-        x = F.max_pool2d(x, pool)
+            order = how.get("first", "relu"), *how.get("then", ("norm", "relu"))
+            for word in dict.fromkeys(order):
+                x = F.relu(x) if word == "relu" else made.norm(x, s, norm, eps)
+        x = F.max_pool2d(x, pool, padding=how.get("padding", 0))
     x = x.permute(0, 2, 3, 1) if how.get("order", "hwc") == "hwc" else x
     one, two = how.get("linear", ("fc1", "fc2"))
     x = F.leaky_relu(F.linear(x.flatten(1), s[f"{one}.weight"], s[f"{one}.bias"]), how.get("slope", 0.1))
@@ -154,12 +157,25 @@ def test_inception_layers(port, bias):
     assert "MesoInception4" in found.lines[0]
 
 
+def test_means_that_no_relu_has_tell_that_the_norm_comes_first():
+    tensors = plain(counter=True, order="chw")
+    tensors["bn3.running_mean"][2] = -0.1
+    found = read(tensors)
+    agree(found, layers(tensors, X, CONVS, NORMS, order="chw", eps=1e-5, first="norm"))
+    assert "not of a ReLU" in found.unknown["architecture.order"]
+    how = {"order": "chw", "eps": 1e-5, "first": "norm", "then": ()}
+    for padding in (0, 1):
+        said = read(tensors, architecture={"order": "norm", "pool_padding": padding})
+        agree(said, layers(tensors, X, CONVS, NORMS, padding=padding, **how))
+        assert "ReLU" not in said.lines[0]
+
+
 def test_what_is_assumed_is_named():
     found = read(plain())
     assert (found.spec.critic.output, found.spec.critic.polarity) == ("logit", "real")
     assert (found.spec.images.range, found.spec.images.size, found.spec.images.resize) == ((0, 1), 64, "bicubic")
     keys = {"critic.polarity", "images.range", "images.resize"}
-    keys |= {f"architecture.{name}" for name in ("flatten", "order", "eps", "slope")}
+    keys |= {f"architecture.{name}" for name in ("flatten", "order", "eps", "slope", "pool_padding")}
     assert set(found.unknown) == keys
     assert read(plain(), architecture={"last_pool": 2}).spec.images.size == 32
     said = {"flatten": "hwc", "order": "relu-norm", "eps": 1e-3, "slope": 0.1}
@@ -169,6 +185,8 @@ def test_what_is_assumed_is_named():
         ({"eps": "small"}, "eps must be a float, got 'small'"),
         ({"inception_relu": 1}, "inception_relu must be a bool, got 1"),
         ({"last_pool": 0}, "last_pool must be at least 1, got 0"),
+        ({"pool_padding": 2}, "pool_padding must be 0 or 1, got 2"),
+        ({"pool_padding": 1, "last_pool": 2}, "give 3 x 3 with .* pool_padding = 1; say 0"),
     ):
         with pytest.raises(ValueError, match=message):
             read(plain(), architecture=wrong)

@@ -165,3 +165,30 @@ def test_other_networks_are_left_alone():
     ]
     for network in others:
         assert PatchGAN().read(Weights("", network.state_dict()), Spec()) is None
+
+
+def bare() -> nn.Module:
+    """Without norms, and so of the shapes of a DCGAN's discriminator for 32 x 32 pixels."""
+    layers = [nn.Conv2d(3, 4, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(4, 8, 4, 2, 1), nn.LeakyReLU(0.2)]
+    layers += [nn.Conv2d(8, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 4, 1, 1)]
+    return trained(nn.ModuleDict({"model": nn.Sequential(*layers)}))
+
+
+@pytest.mark.parametrize("name", ["netD_A", "D_B", "patch_disc", "pix2pix_d"])
+def test_the_name_of_the_file_tells_a_patchgan_from_a_dcgan(tmp_path, name):
+    network = bare()
+    torch.save(network.state_dict(), tmp_path / f"{name}.pth")
+    critic, x = Critic.from_checkpoint(tmp_path / f"{name}.pth"), images(network)
+    torch.testing.assert_close(critic(x), network["model"](x).mean((1, 2, 3)))
+    assert 'layout = "dcgan"' in critic.about.unknown["layout"]
+
+
+def test_a_dcgan_that_may_be_a_patchgan_says_so(tmp_path):
+    torch.save(bare().state_dict(), tmp_path / "netD.pth")
+    read = Critic.from_checkpoint(tmp_path / "netD.pth").about
+    assert read.layout == "dcgan"
+    assert 'resized to 32 here; layout = "patchgan"' in read.unknown["layout"]
+    told = Critic.from_checkpoint(tmp_path / "netD.pth", spec=Spec(layout="dcgan")).about
+    assert "layout" not in told.unknown
+    tutorial = {name: tensor for name, tensor in bare().state_dict().items() if not name.endswith("bias")}
+    assert "layout" not in recognised(Weights("netD", tutorial), Spec()).unknown
