@@ -172,7 +172,7 @@ class Attribution:
         players = self.players if self.players is None or len(self.players) == 1 else self.players[row : row + 1]
         changes = {name: cut(getattr(self, name)) for name in TENSORS if name != "players"}
         v = self.verdict
-        verdict = Verdict(v.logit[row : row + 1], v.threshold, cut(v.probability), v.auc)
+        verdict = Verdict(v.logit[row : row + 1], v.threshold, cut(v.probability), v.auc, v.placed)
         return Attribution(**{**vars(self), **changes, "players": players, "verdict": verdict})
 
     def plot(self, *, row: int = 0, smooth: float = 0.125) -> Any:
@@ -197,7 +197,7 @@ class Attribution:
         if self.verdict.probability is not None:
             tensors["verdict.probability"] = self.verdict.probability
         facts = {name: getattr(self, name) for name in WORDS} | {"form": self.form.to_json()}
-        verdict = {"threshold": self.verdict.threshold, "auc": self.verdict.auc}
+        verdict = {"threshold": self.verdict.threshold, "auc": self.verdict.auc, "placed": self.verdict.placed}
         return store.save_tensors(path, tensors, {"kind": "attribution", **facts, "verdict": verdict})
 
     @classmethod
@@ -214,7 +214,11 @@ class Attribution:
         with store.reading(path, "attribution"):
             known = facts.pop("verdict")
             verdict = Verdict(
-                tensors.pop("verdict.logit"), known["threshold"], tensors.pop("verdict.probability", None), known["auc"]
+                tensors.pop("verdict.logit"),
+                known["threshold"],
+                tensors.pop("verdict.probability", None),
+                known["auc"],
+                known["placed"],
             )
             facts["notes"] = tuple(facts["notes"])
             facts["form"] = form_of(facts.get("form", IMAGES.to_json()))

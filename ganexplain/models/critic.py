@@ -16,15 +16,13 @@ from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.private import in_training, private_copy
 from ganexplain.models.reference import Reference
-from ganexplain.models.verdict import Calibration, Verdict, platt
+from ganexplain.models.verdict import LOW, Calibration, Verdict, platt
 
 if TYPE_CHECKING:  # opening knows critics
     from pathlib import Path
 
     from ganexplain.models.opening import About
     from ganexplain.models.spec import Spec
-
-LOW = 0.05  # share of reals below the threshold of a score that nobody has calibrated
 
 Network = nn.Module | Callable[[Tensor], Any]
 
@@ -198,7 +196,8 @@ class Critic(nn.Module):
         probability = None if self.kind == "score" else torch.sigmoid(logit)
         if known:
             probability = torch.sigmoid(known.slope * (logit.double() - threshold)).to(logit.dtype)
-        return Verdict(logit, threshold, probability, known.auc if known else None)
+        placed = self.kind != "score" or known is not None or self.reference is not None
+        return Verdict(logit, threshold, probability, known.auc if known else None, placed)
 
     def logits(self, images: Tensor, *, batch_size: int = 64) -> Tensor:
         """(N,) logits without gradients, in batches, on the caller's device."""

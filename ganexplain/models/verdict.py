@@ -10,6 +10,7 @@ from torch import Tensor
 from ganexplain import checks
 
 POOR_AUC = 0.75  # a critic below this on held-out images can hardly tell real from fake
+LOW = 0.05  # share of the known reals below the threshold of a score that nobody has calibrated
 UNSURE = (0.4, 0.6)  # probabilities between which no verdict is given
 
 
@@ -43,12 +44,14 @@ class Verdict:
         threshold: logit below which an image is called fake.
         probability: (N,) of "real", or None for a score that nobody has calibrated.
         auc: the critic's held-out AUC, or None if unknown.
+        placed: whether the threshold means anything; not so for a score where no reals are known.
     """
 
     logit: Tensor
     threshold: float
     probability: Tensor | None
     auc: float | None
+    placed: bool = True
 
     @property
     def is_fake(self) -> Tensor:
@@ -57,7 +60,9 @@ class Verdict:
 
     @property
     def unsure(self) -> Tensor:
-        """(N,) bool: the critic's AUC is poor, or the probability lies near one half."""
+        """(N,) bool: the critic's AUC is poor, the probability lies near one half, or nothing places the threshold."""
+        if not self.placed:
+            return torch.ones_like(self.logit, dtype=torch.bool)
         if self.auc is not None and self.auc < POOR_AUC:
             return torch.ones_like(self.logit, dtype=torch.bool)
         if self.probability is None:

@@ -8,7 +8,7 @@ from typing import Any
 from ganexplain.attribution import BASELINES
 from ganexplain.attribution.attribution import SCALED, SHARES_FROM
 from ganexplain.figures import style
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.verdict import LOW, POOR_AUC
 
 Facts = Mapping[str, Any]
 
@@ -87,9 +87,12 @@ def verdict(found: Facts, critic: Facts) -> str:
 def _chance(found: Facts, critic: Facts) -> str:
     unit, logit, threshold = critic["unit"], number(found["logit"]), number(found["threshold"])
     if unit == "score":
+        below, lacking = f"; below {threshold}, as one in {round(1 / LOW)} of the known real images is, means fake", ""
+        if not critic["reals"]:
+            below, lacking = "", " No real images are known (--reals), so nothing says which score means fake."
         return (
-            f"The judge gives the score {logit}; below {threshold} means fake. The score has no fixed scale and is no "
-            "chance: only a comparison with other images says how much it means."
+            f"The judge gives the score {logit}{below}. The score has no fixed scale and is no chance: only a "
+            f"comparison with other images says how much it means.{lacking}"
         )
     measured = f"logit {logit}; below {threshold} means fake"
     if found["probability"] is None:
