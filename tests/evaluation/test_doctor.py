@@ -310,7 +310,7 @@ def wired(seed, word, declared, **how):
     return Case(critic, *kinds(40, seed))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("word", RANGES)
 def test_a_right_range_gives_no_alarm_whatever_the_polarity(seed, word):
     right = wired(seed, word, word)
@@ -324,7 +324,7 @@ def test_a_right_range_gives_no_alarm_whatever_the_polarity(seed, word):
     assert threshold(inverted).advice.startswith("see the polarity first")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("word", "declared"), list(itertools.permutations(RANGES, 2)))
 def test_a_wrong_range_that_a_threshold_gives_away_is_named(seed, word, declared):
     """The oracle is the accuracy of both readings: the right one is far better, and is named alone."""

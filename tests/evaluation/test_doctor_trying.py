@@ -108,10 +108,12 @@ def test_the_fingerprint_is_the_distance_of_moments() -> None:
     assert stretched.distance == pytest.approx(0.6931, abs=2e-3)
 
 
-def test_the_mix_of_reals_and_fakes_is_found() -> None:
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_mix_of_reals_and_fakes_is_found(mixed: bool) -> None:
     network = nn.Sequential(nn.BatchNorm1d(4, momentum=None, eps=1e-9))
     real, fake = tensors.normal(0, "r", shape=(400, 4)) + 2, tensors.normal(0, "f", shape=(400, 4)) - 2
-    for batch in (real, fake, fake, fake):  # the cumulative average: a quarter of reals
+    batches = (real, fake, fake, fake)  # the cumulative average: a quarter of reals
+    for batch in (torch.cat(batches),) if mixed else batches:  # the spread between kinds is seen in mixed batches alone
         network(batch)
     network.eval()
     moments = []

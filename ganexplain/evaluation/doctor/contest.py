@@ -188,6 +188,8 @@ class Contest:
         change, error = self.gain(word)
         turned = self.others[word].sign != self.declared.sign
         large = (change > LARGE_GAIN and change > SURELY * error) or (self.more_accurate(word) and not turned)
+        if large and self.fitted:
+            return "likely"  # BatchNorm does not confirm it
         return "certain" if large else "undecided" if turned else "likely"
 
     def evidence(self, word: str) -> str:
