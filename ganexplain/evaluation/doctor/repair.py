@@ -1,4 +1,4 @@
-"""Try what was found: the critic with the proposals in place, examined again, until nothing more is found."""
+"""Try what was found: the model with the proposals in place, examined again, until nothing more is found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from torch import Tensor
 from ganexplain.evaluation.doctor import architecture, methods, ranges
 from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.examination import CHECKS, Advance, Examination, examine, examined, spec_of
+from ganexplain.evaluation.doctor.generators import examine_generator
 from ganexplain.models.critic import Critic
+from ganexplain.models.generator import Generator
 from ganexplain.models.outputs import PROBABILITIES
 from ganexplain.models.spec import Spec
 
@@ -20,19 +22,19 @@ ROUNDS = 3  # a wrong output or range hides other faults, which show once it is 
 
 @dataclass(frozen=True)
 class Repair:
-    """A critic before and after what the doctor proposed.
+    """A critic or generator before and after what the doctor proposed.
 
     Attributes:
-        before: the examination of the critic as it came.
+        before: the examination of the model as it came.
         after: that of the repaired one; ``before`` where nothing was proposed.
-        critic: the repaired one.
+        model: the repaired one.
         proposal: all that was changed, by dotted key.
         comments: how each was found.
     """
 
     before: Examination
     after: Examination
-    critic: Critic
+    model: Critic | Generator
     proposal: Mapping[str, Any]
     comments: Mapping[str, str]
 
@@ -79,6 +81,25 @@ def repair(
     return Repair(before, after, critic, proposal, comments)
 
 
+def repair_generator(
+    generator: Generator,
+    *,
+    real: Tensor | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    advance: Advance | None = None,
+) -> Repair:
+    """Examine a generator that was opened from a file, apply what is at least likely, and examine again."""
+    settings = {"batch_size": batch_size, "seed": seed}
+    before = examine_generator(generator, real=real, **settings, advance=advance)
+    proposal = {key: value for key, (value, _) in before.proposals.items()}
+    if not proposal or generator.about is None:
+        return Repair(before, before, generator, {}, {})
+    mended = generator.about.reread(spec_of(proposal).over(generator.about.spec))
+    after = examine_generator(mended, real=real, **settings, advance=advance)
+    return Repair(before, after, mended, proposal, {key: before.comments[key] for key in proposal})
+
+
 def repaired(critic: Critic, said: Mapping[str, Any]) -> Critic:
     """A critic with what a proposal says by dotted key."""
     if critic.about is not None:
@@ -97,7 +118,7 @@ def repaired(critic: Critic, said: Mapping[str, Any]) -> Critic:
 
 
 def _in_short(found: Examination) -> str:
-    polarity = found["polarity"]
-    area = "" if polarity.value is None else f"AUC {polarity.value:.3f}, "
+    value = found["polarity"].value if found.subject == "critic" else None
+    area = "" if value is None else f"AUC {value:.3f}, "
     failed = [finding.name for finding in found.failed]
     return area + (f"failing: {', '.join(failed)}" if failed else "no failure")
