@@ -13,7 +13,8 @@ from ganexplain.attribution import METHODS
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.domains.region import segments
 from ganexplain.evaluation.trust import NONE
-from ganexplain.explanation import describe, region_totals
+from ganexplain.explanation import describe, region_totals, suited
+from ganexplain.models import footprint
 from tests._critics import NETWORKS, Linear, Net, Seen, Spy, critic, images
 
 QUICK = Plan(max_evaluations=60, n_orders=20, n_randomised=2, n_others=3, light=60)
@@ -244,3 +245,20 @@ def test_bad_input_is_named() -> None:
         explain(known, images(1), side="left")
     with pytest.raises(ValueError, match="the other images have 3 channels and the images 1"):
         Explainer(critic("plain"), QUICK, others=images(3, channels=3)).explain(images(1))
+
+
+def test_a_critic_without_gradients_is_explained_by_calls_alone() -> None:
+    blind = Critic(lambda x: x.detach().mean((1, 2, 3)))
+    blind.differentiable = False
+    image = torch.linspace(-1, 1, 144).view(1, 1, 12, 12)
+    light = quick(methods=suited(blind))
+    assert Explainer(blind).plan.methods == light.methods == ("kernel_shap", "lime")
+    assert set(Explainer(blind, light).explain(image).attributions) == {"kernel_shap", "lime"}
+    assert Explainer(critic("plain")).plan.methods == Plan().methods
+
+
+def test_batches_of_large_images_are_measured_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "per_image", lambda critic, image: footprint.BUDGET // 3)
+    for side, wanted in ((12, 64), (256, 3)):
+        explainer = Explainer(Critic(nn.Flatten()))
+        assert explainer._bounded(torch.zeros(1, 1, side, side)).batch_size == wanted

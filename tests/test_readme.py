@@ -1,4 +1,4 @@
-"""The README is true: its code runs, its links lead somewhere, its tables are those of the registries and results.
+"""The pages are true: their code runs, their links lead somewhere, their tables are those of registries and results.
 
 Directly above a block, ``<!-- no-test: reason -->`` leaves it out, and ``<!-- needs-assets -->`` runs it only where
 GANEXPLAIN_ASSETS names a folder. A Python block that starts with a comment such as ``# detector.py`` is also saved so.
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,12 @@ import pytest
 
 from benchmarks import readme
 from ganexplain.cli.main import main
+from ganexplain.models.spec import Spec
+from tests import own_files
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/your-own-model.md")}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -48,30 +52,37 @@ def commands(text: str) -> list[list[str]]:
     return [line[1:] for line in words if line and line[0] == "ganexplain"]
 
 
-def run(block: Block, namespace: dict[str, object]) -> None:
-    """Execute a block; a failure names the README's own line."""
+def run(block: Block, namespace: dict[str, object], page: str = "README.md") -> None:
+    """Execute a block; a failure names the page's own line."""
     if block.language == "python":
         named = re.match(r"# (\w+\.py)\n", block.text)
         if named:
             Path(named[1]).write_text(block.text, encoding="utf-8")
-        exec(compile("\n" * block.line + block.text, "README.md", "exec"), namespace)
+        exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
     elif block.language == "console":
         for arguments in commands(block.text):
             with pytest.raises(SystemExit) as stop:
                 main(arguments)
-            assert not stop.value.code, (
-                f"README.md:{block.line}: ganexplain {shlex.join(arguments)} -> {stop.value.code}"
-            )
+            assert not stop.value.code, f"{page}:{block.line}: ganexplain {shlex.join(arguments)} -> {stop.value.code}"
 
 
 @pytest.mark.usefixtures("offline")
-def test_every_block_runs_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_runs_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    own_files.write(tmp_path)
     namespace: dict[str, object] = {"__name__": "readme"}
-    for block in blocks(TEXT):
+    for block in blocks(PAGES[page]):
         absent = "needs-assets" in block.comment and not os.environ.get("GANEXPLAIN_ASSETS")
         if not absent and "no-test:" not in block.comment:
-            run(block, namespace)
+            run(block, namespace, page)
+
+
+def test_specs_on_the_pages_are_specs() -> None:
+    texts = [block.text for text in PAGES.values() for block in blocks(text) if block.language == "toml"]
+    assert texts
+    for text in texts:
+        Spec.of(tomllib.loads(text))
 
 
 def test_make_targets_exist() -> None:
@@ -89,12 +100,14 @@ def broken_links(text: str, root: Path) -> list[str]:
     return [t for t in local if (t[1:] not in anchors if t[0] == "#" else not (root / t.partition("#")[0]).exists())]
 
 
-def test_links_and_images_exist() -> None:
-    assert broken_links(TEXT, ROOT) == []
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_images_exist(page: str) -> None:
+    assert broken_links(PAGES[page], (ROOT / page).parent) == []
 
 
-def test_tables_are_those_of_the_registries_and_results() -> None:
-    assert readme.differences(TEXT, ROOT / "benchmarks" / "results") == []
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_those_of_the_registries_and_results(page: str) -> None:
+    assert readme.differences(PAGES[page], ROOT / "benchmarks" / "results") == []
 
 
 def test_blocks_are_found_with_their_lines_and_comments() -> None:

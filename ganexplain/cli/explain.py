@@ -55,6 +55,7 @@ def run(
     """Explain why images were judged fake or real: verdict, regions, maps, and whether all that can be trusted."""
     from ganexplain import folders
     from ganexplain.cli._explaining import Job, Made, Talk, check, finish
+    from ganexplain.explanation import suited
     from ganexplain.report import files
 
     plan = _plan(method, baseline, n_segments, seed, max_evaluations, batch_size)
@@ -62,6 +63,7 @@ def run(
     folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
     judge, others, found = _judge(model, said.spec, critic, reals, seed)
+    plan = plan if method else dataclasses.replace(plan, methods=suited(judge))
     subjects = read(judge, images)
     explainers = _explainers(judge, plan, others, subjects, segments)
     jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -22,14 +23,15 @@ from ganexplain.evaluation.randomisation import randomised
 from ganexplain.evaluation.trust import Trust
 from ganexplain.explanation.explanation import Explanation, describe
 from ganexplain.explanation.parts import counts_of, domain_of, labels_of, placed, region_totals
-from ganexplain.explanation.plan import Plan
-from ganexplain.models import fast, neighbours
+from ganexplain.explanation.plan import Plan, suited
+from ganexplain.models import fast, footprint, neighbours
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Form
 
 Progress = Callable[[str, float], None]
 
 LOOKS = fast.LOOKS + neighbours.LOOKS  # passes that a critic's first explanation takes
+LARGE = 3 * 128 * 128  # numbers in an input from which batches are measured before they are run
 CALM = 32  # reals on which the statistics of randomised critics are measured
 
 
@@ -43,7 +45,7 @@ class Explainer:
     """
 
     def __init__(self, critic: Critic, plan: Plan | None = None, *, others: Tensor | None = None) -> None:
-        self.critic, self.plan = critic, plan or Plan()
+        self.critic, self.plan = critic, plan or Plan(methods=suited(critic))
         if others is None and critic.reference is not None and len(critic.reference.images) > 1:
             others = critic.reference.images  # a single real would have no other real to be compared with
         self.others = others
@@ -63,7 +65,7 @@ class Explainer:
         An interrupt (Ctrl-C) after the first attribution returns what is finished, marked as interrupted.
         """
         form = self._one(image)
-        plan, tell = self.plan, progress or (lambda what, done: None)
+        plan, tell = self._bounded(image), progress or (lambda what, done: None)
         verdict = self.critic.judge(image, batch_size=plan.batch_size)
         side = side or ("fake" if bool(verdict.is_fake[0]) else "real")
         checks.side(side)
@@ -154,6 +156,13 @@ class Explainer:
         if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
             method = method.variant(max_evaluations=self.plan.max_evaluations)
         return method
+
+    def _bounded(self, image: Tensor) -> Plan:
+        """The plan, with batches of large images that fit into memory; results do not depend on it."""
+        if image.numel() > LARGE and self.critic.differentiable:
+            fitted = footprint.fitting(self.critic, image, self.plan.batch_size)
+            self.plan = dataclasses.replace(self.plan, batch_size=fitted)
+        return self.plan
 
     def _baseline(self, image: Tensor, side: str) -> BaselineLike:
         """The plan's; else the nearest real for a fake where reals are known, else one that leaves most to explain."""

@@ -12,6 +12,14 @@ from ganexplain import checks
 from ganexplain.attribution import METHODS
 from ganexplain.attribution.chart import BaselineLike
 from ganexplain.attribution.methods._base import FEWEST
+from ganexplain.models.critic import Critic
+
+WITHOUT_GRADIENTS = ("kernel_shap", "lime")
+
+
+def suited(critic: Critic) -> tuple[str, ...]:
+    """The methods of a plan that names none: of two kinds, where gradients flow."""
+    return Plan().methods if critic.differentiable else WITHOUT_GRADIENTS
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ def test_the_nearer_word_wins():
     mine = Spec(label=2, critic=CriticSpec(polarity="fake"), architecture={"slope": 0.1})
     file = Spec(layout="mlp", label=5, critic=CriticSpec("probability", "real"), architecture={"slope": 0.2, "bias": 1})
     both = mine.over(file)
-    assert both == Spec("mlp", None, 2, critic=CriticSpec("probability", "fake"), architecture={"slope": 0.1, "bias": 1})
+    critic = CriticSpec("probability", "fake")
+    assert both == Spec("mlp", None, 2, critic=critic, architecture={"slope": 0.1, "bias": 1})
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]))  # half a character is no text
