@@ -19,6 +19,7 @@ from ganexplain.models import priors
 from ganexplain.models.foreign import _geometry, _modules
 from ganexplain.models.foreign._stack import Stack
 
+TELLS = "BatchNorm statistics tell"
 SEED = 0
 CODES = (32, 64)  # fewest and most codes that are drawn
 VECTORS = 2048  # most where there are no maps, over whose places the statistics are taken too
@@ -81,7 +82,7 @@ class Told:
         if self.activations:
             acts = [a for a in self.stack.activations[:-1] if a[0] != "none"]
             what += sorted({_modules.activation(*act)[1] for act in acts})
-        return f"BatchNorm statistics tell: {', '.join(what)} (off by {self.mismatch:.0%}; as assumed {self.usual:.0%})"
+        return f"{TELLS}: {', '.join(what)} (off by {self.mismatch:.0%}; as assumed {self.usual:.0%})"
 
 
 def told(stack: Stack) -> Told | None:

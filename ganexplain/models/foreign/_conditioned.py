@@ -58,9 +58,11 @@ class Reading:
             options["activation"] = "leaky_relu"
         if self.entry.side is not None and self.starts and self.role == "discriminator":
             options["size"] = self.entry.side
-        chain = self._over_all() if self.patchy else self.entry.chain
-        stack = read_stack(chain, self.role, options, facts=self.weights.modules)
-        stack = self._of_patches(stack) if stack is not None and self.patchy else stack
+        patchy, alike = self.patchy, self._alike
+        chain = self._over_all() if patchy and not alike else self.entry.chain
+        goal = "map" if patchy and alike else "one"
+        stack = read_stack(chain, self.role, options, facts=self.weights.modules, goal=goal)
+        stack = self._of_patches(stack) if stack is not None and patchy and not alike else stack
         if stack is None:
             return None
         images = IMAGE if self.spec.images.channels is None else (self.spec.images.channels,)
@@ -72,9 +74,37 @@ class Reading:
 
     @property
     def patchy(self) -> bool:
-        """Whether verdicts are given on patches, while a larger kernel tells the class of the whole (StarGAN)."""
+        """Whether verdicts are given on patches.
+
+        A larger kernel then tells the class of the whole (StarGAN), or the spec says a padding of heads of one kernel.
+        """
         verdict = next(part for part in reversed(self.entry.chain) if part.mixes)
-        return bool(self.entry.heads) and verdict.kind == "conv" and self.entry.heads[0].kernel > verdict.kernel
+        if not self.entry.heads or verdict.kind != "conv":
+            return False
+        padding = self.settings["padding"]
+        last = padding[-1] if isinstance(padding, (list, tuple)) and padding else padding
+        return self.entry.heads[0].kernel > verdict.kernel or bool(self._alike and last)
+
+    @property
+    def _alike(self) -> bool:
+        """Whether two convolutions of one kernel give verdict and class."""
+        verdict = next(part for part in reversed(self.entry.chain) if part.mixes)
+        heads = self.entry.heads
+        return bool(heads) and verdict.kind == "conv" == heads[0].kind and heads[0].kernel == verdict.kernel
+
+    @property
+    def any_size(self) -> bool:
+        """Whether images of any size are judged, patch by patch."""
+        return self.patchy and self._alike
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing but an unusual way through the maps makes this a network."""
+        said = any(self.settings[name] is not None for name in ("size", "stride", "padding"))
+        path = None if self.stack is None else self.stack.path
+        if said or path is None or self.weights.modules:
+            return False
+        return _found.odd(path)
 
     def _over_all(self) -> list[Part]:
         """The chain with the head that covers the whole map, which tells the size of images."""
@@ -191,7 +221,8 @@ class Reading:
         if self.stack is None:
             return None
         if self.side is None and self._ends(self.stack) is None:
-            return self._no_image(self.stack)
+            self._refuse(self.stack)
+            return None
         entry, steps = self.entry, self._steps()
         if entry.how == "nowhere":
             return sequential(steps)
@@ -204,8 +235,8 @@ class Reading:
         place = self._place(steps)
         return Projected(sequential(steps[:place]), sequential(steps[place:]), entry.table.weight)
 
-    def _no_image(self, stack: Stack) -> None:
-        """Nothing, or an error where a label was found."""
+    def _refuse(self, stack: Stack) -> None:
+        """An error where a label was found."""
         if self.entry.traced and self.entry.classes:
             features = stack.into if self.role == "discriminator" else stack.out
             raise ValueError(

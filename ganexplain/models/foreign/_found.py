@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ganexplain.models.checkpoints import Weights
 from ganexplain.models.checkpoints.checkpoint import role_of, words
 from ganexplain.models.foreign import _calibrate
+from ganexplain.models.foreign._fit import Path
 from ganexplain.models.foreign._layout import Found
 from ganexplain.models.foreign._modules import Step, told
 from ganexplain.models.foreign._stack import Stack
 from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
 SMALL = 12  # side of images that a network of vectors may read, where nobody says
+USUAL = 10  # classes of MNIST and CIFAR-10, without a verdict
+ODD = 1.0  # cost of one step of a path from which on it is named
 NEAR = 1.5  # more cost than the best at which another size of images is still named
 
 
@@ -51,11 +55,17 @@ def found_discriminator(
     """
     channels, *size = side or (stack.into, *(stack.size_in or (1, 1)))
     before = (Step("pixels", nn.Flatten(), "", 0),) if side else ()
-    after = () if stack.size_out is None else (Step("logit", nn.Flatten(), "", 0),)
-    output = "classes" if stack.out > 1 else "score" if wasserstein else "logit"
+    after: tuple[Step, ...] = ()
+    if stack.size_out is not None:
+        after = (Step("logit", nn.Flatten(), "", len(stack.blocks) - 1),)
+    column = verdict(stack, spec)
+    several = stack.out > 1 and column is None
+    if column is not None:
+        after += (Step("verdict", Column(column), "", len(stack.blocks) - 1),)
+    output = "classes" if several else "score" if wasserstein else "logit"
     own = Spec(
         layout=layout,
-        critic=CriticSpec(output=output, polarity=None if stack.out > 1 else "real"),
+        critic=CriticSpec(output=output, polarity=None if several else "real"),
         images=ImageSpec(range=(-1.0, 1.0), size=_size(size), channels=channels),
     )
     unknown = {**assumed(stack), **_unsaid_critic(stack, spec, output)}
@@ -63,11 +73,49 @@ def found_discriminator(
         layout,
         "discriminator",
         stack.network(before=before, after=after),
-        (f"{'images' if side is None else 'pixels'} {channels}x{size[0]}x{size[1]}", *stack.lines()),
+        (
+            f"{'images' if side is None else 'pixels'} {channels}x{size[0]}x{size[1]}",
+            *stack.lines(),
+            *(() if column is None else (f"output {column} of {stack.out} is the verdict",)),
+        ),
         spec.over(own),
         unknown,
         score,
     )
+
+
+def verdict(stack: Stack, spec: Spec) -> int | None:
+    """Which of several outputs judges, where the others tell classes; None where one is all or all are classes.
+
+    Raises:
+        ValueError: the spec names an output that there is not.
+    """
+    said = stack.settings["verdict"]
+    if said is not None:
+        if type(said) is not int or not 0 <= said < stack.out or stack.out == 1:
+            raise ValueError(
+                f"[architecture] verdict must be the number of an output, 0 to {stack.out - 1}, where there are "
+                f"several, got {said!r}"
+            )
+        return int(said)
+    several = stack.out > 2 and stack.out != USUAL and stack.size_out is not None
+    return 0 if several and spec.critic.output not in ("classes", "class_probabilities") else None
+
+
+class Column(nn.Module):
+    """One of several outputs.
+
+    Args:
+        index: of the output.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """(N, 1) of outputs (N, K)."""
+        return outputs[:, self.index : self.index + 1]
 
 
 def found_generator(
@@ -88,13 +136,7 @@ def found_generator(
             z_dim=stack.into, prior=(heard and heard.prior) or "normal", range=(0.0, 1.0) if unit else (-1.0, 1.0)
         ),
     )
-    unknown = assumed(stack)
-    if heard is not None:
-        unknown = {key: why for key, why in unknown.items() if key not in heard.keys}
-    if spec.generator.prior is None and (heard is None or heard.prior is None):
-        unknown["generator.prior"] = "codes from a normal distribution assumed; [generator] prior = ..."
-    if stack.settings["tail"] is None:
-        unknown["architecture.tail"] = 'tanh at the end assumed; [architecture] tail = "sigmoid" or "none"'
+    unknown = _unsaid_generator(stack, heard, spec)
     return Found(
         layout,
         "generator",
@@ -109,6 +151,20 @@ def found_generator(
         unknown,
         score,
     )
+
+
+def _unsaid_generator(stack: Stack, heard: _calibrate.Told | None, spec: Spec) -> dict[str, str]:
+    unknown = assumed(stack)
+    if heard is not None:
+        unknown = {key: why for key, why in unknown.items() if key not in heard.keys}
+    if spec.generator.prior is None and (heard is None or heard.prior is None):
+        unknown["generator.prior"] = "codes from a normal distribution assumed; [generator] prior = ..."
+    if stack.settings["tail"] is None:
+        unknown["architecture.tail"] = (
+            'tanh at the end, and images in [-1, 1], assumed; [architecture] tail = "sigmoid" (images in [0, 1]), '
+            'or "none" with [generator] range = ...'
+        )
+    return unknown
 
 
 def assumed(stack: Stack) -> dict[str, str]:
@@ -127,6 +183,11 @@ def assumed(stack: Stack) -> dict[str, str]:
     if said["size"] is None and sizes and stack.path is not None:
         best = stack.path.sizes[0 if stack.role == "discriminator" else -1]
         unknown["architecture.size"] = f"images of {_said(best)} assumed, {sizes} would fit; [architecture] size = ..."
+    if stack.path is not None and odd(stack.path) and all(said[name] is None for name in ("size", "stride", "padding")):
+        unknown["architecture.stride"] = (
+            "no usual strides and paddings fit these kernels, and those that were taken are a guess; "
+            "[architecture] stride = [...] and padding = [...], one a convolution"
+        )
     texts = [step.text for step in stack.steps()]
     if any("pool" in text for text in texts):
         unknown["architecture.pool"] = f'{said["pool"]} pooling assumed; [architecture] pool = "max" or "avg"'
@@ -144,6 +205,14 @@ def assumed(stack: Stack) -> dict[str, str]:
             f'{sorted(kinds)[0]} assumed; [architecture] norm = "instance", "layer" or "group" with groups = ...'
         )
     return unknown
+
+
+def odd(path: Path) -> bool:
+    """Whether sizes fit only by a step that is far from custom, or by pooling after a stride."""
+    pairs = itertools.pairwise(path.choices)
+    return any(choice.cost >= ODD for choice in path.choices) or any(
+        after.factor < 0 and before.stride > 1 for before, after in pairs
+    )
 
 
 def _other_sizes(stack: Stack) -> str:
@@ -164,7 +233,12 @@ def _unsaid_critic(stack: Stack, spec: Spec, output: str) -> dict[str, str]:
             "classes": f"{stack.out} classes before a softmax assumed; [critic] real_class = ... says which is real",
         }
         unknown["critic.output"] = words[output]
-    if spec.critic.polarity is None and stack.out == 1:
+    if output != "classes" and stack.out > 1 and stack.settings["verdict"] is None:
+        unknown["architecture.verdict"] = (
+            f"{stack.out} outputs: a verdict and {stack.out - 1} classes, the verdict first, assumed (ACGAN); "
+            f'[architecture] verdict = {stack.out - 1} takes the last, [critic] output = "classes" all'
+        )
+    if spec.critic.polarity is None and output != "classes":
         unknown["critic.polarity"] = 'a high output is assumed to mean real; [critic] polarity = "fake" turns it'
     if spec.images.range is None:
         unknown["images.range"] = "pixels in [-1, 1] assumed; [images] range = [0, 1] or others, mean and std"

@@ -105,7 +105,8 @@ def _convolution(
         half = part.kernel[0] // 2
         usual = (Choice(1, half), *((Choice(1, 0, cost=1.0),) if half else ()))
     elif role == "discriminator" and index == len(blocks) - 1:
-        usual = tuple(Choice(c.stride, c.padding, cost=_ending(c)) for c in usual)
+        inner = [c for c in usual if c.stride < max(3, part.kernel[0])]  # tiles are of first layers
+        usual = tuple(Choice(c.stride, c.padding, cost=_ending(c)) for c in inner)
     elif role == "discriminator" and part.kernel == (5, 5) and _classifies(blocks, index):
         usual = (Choice(1, 0), Choice(1, 2, cost=0.1), Choice(2, 2, cost=0.8))
     elif role == "discriminator" and part.kernel == (3, 3) and _keeps(blocks, index):

@@ -71,7 +71,9 @@ def geometry(module: nn.Module) -> tuple[str, Choice]:
     """The kind of a layer and how it moves over its map."""
     if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         return "linear", Choice()
-    stride, padding, extra = (int(tuple(pair)[0]) for pair in (module.stride, module.padding, module.output_padding))
+    stride, padding, extra = (
+        int(tuple[Any, ...](pair)[0]) for pair in (module.stride, module.padding, module.output_padding)
+    )
     return ("conv" if isinstance(module, nn.Conv2d) else "tconv"), Choice(stride, padding, extra)
 
 

@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, Any] = {
     "eps": None,
     "tail": None,
     "flatten": "chw",
+    "verdict": None,  # number of the output that judges, where the others tell classes
 }
 MOST = 300  # layers of a chain
 

@@ -20,6 +20,10 @@ from ganexplain.models.spec import CriticSpec, Spec
 
 __all__ = ["Conditional"]
 
+UNCLEAR = (
+    "a verdict beside classes, but no usual strides and paddings fit; say them, one a convolution, [architecture] "
+    "stride = [...] and padding = [...]; a last padding above 0 gives verdicts on patches"
+)
 TRACED, BARE = 0.9, 0.75  # scores: of a label with layers of its own, and of a width alone
 POOLED = ("sum", "mean")
 
@@ -42,13 +46,16 @@ class Conditional(Layout):
         parts = parts_of(weights)
         if parts is None:
             return None
-        settings = self._checked(spec)
+        settings, unclear = self._checked(spec), False
         for role in _found.roles(weights):
             for entry in entries(parts, role, settings["classes"]):
                 reading = Reading(entry, role, settings, weights, spec)
                 stack, network = reading.stack, reading.network()
-                if stack is not None and network is not None:
+                if stack is not None and network is not None and not reading.guessed:
                     return self._found(reading, stack, network)
+                unclear |= network is not None and bool(entry.heads)
+        if unclear:
+            raise ValueError(UNCLEAR)
         return None
 
     def _found(self, reading: Reading, stack: Stack, network: nn.Module) -> Found:
@@ -63,6 +70,9 @@ class Conditional(Layout):
             if reading.patchy:
                 patches = CriticSpec(output=spec.critic.output or "score", pool=spec.critic.pool or "mean")
                 base = replace(base, spec=Spec(critic=patches).over(base.spec))
+            if reading.any_size:
+                images = replace(base.spec.images, size=spec.images.size)
+                base = replace(base, spec=replace(base.spec, images=images))
         lines = (*base.lines, *_said(reading))
         unknown = {**base.unknown, **_unknown(reading)}
         return replace(base, network=network.eval(), lines=lines, unknown=unknown, num_classes=reading.entry.classes)
@@ -127,6 +137,8 @@ def _unknown(reading: Reading) -> dict[str, str]:
         )
     if reading.patchy and reading.spec.critic.output is None:
         found["critic.output"] = 'a score for each patch assumed (Wasserstein); [critic] output = "logit"'
+    if reading.any_size and reading.spec.images.size is None:
+        found["images.size"] = "images are judged at the size that they have; [images] size = 128 or others"
     if reading.pools and "pooled" not in said:
         found["architecture.pooled"] = 'features summed over the map (SNGAN); [architecture] pooled = "mean"'
     if reading.course_eps and "eps" not in said:

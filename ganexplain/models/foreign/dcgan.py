@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ganexplain.models.checkpoints import Weights
 from ganexplain.models.foreign import _found
+from ganexplain.models.foreign._calibrate import TELLS
 from ganexplain.models.foreign._layout import Found, Layout
 from ganexplain.models.foreign._parts import Part, parts_of
 from ganexplain.models.foreign._patches import style_of
@@ -21,6 +22,8 @@ SHORT = 8  # numbers that a code has at least
 SMALL = 16  # pixels that a side has at least
 FEW = 16  # numbers that a discriminator may return
 TYPICAL, PATCHY = 0.7, 0.3
+COURSE_EPS = 0.8  # PyTorch-GAN writes BatchNorm2d(width, 0.8), meaning the momentum
+COPIED = "BatchNorm with eps 0.8 assumed, as all that is copied from PyTorch-GAN has it; [architecture] eps = 1e-5"
 FAR = 0.1  # of the score that each unit of cost takes
 
 
@@ -37,17 +40,42 @@ class DCGAN(Layout):
             return None
         settings = self.settings(spec)
         settings["size"] = _found.option_size(spec, settings)
+        copied = _copied(parts) and settings["eps"] is None and not weights.modules
         for role in _found.roles(weights):
-            stack = read_stack(parts, role, settings, facts=weights.modules)
-            if stack is None or not _plausible(stack, spec):
+            found = self._read(weights, parts, role, settings, spec)
+            if found is None:
                 continue
-            if role == "generator":
-                return _found.found_generator(stack, self.name, spec, score=_score(stack))
-            critic = _found.is_critic(weights) or any(part.kind == "norm" and not part.statistics for part in parts)
-            found = _found.found_discriminator(stack, self.name, spec, wasserstein=critic, score=_score(stack))
-            unsaid = {} if spec.layout else _patches_too(parts, found)
-            return replace(found, unknown={**found.unknown, **unsaid})
+            if not copied or any(line.startswith(TELLS) for line in found.lines):
+                return found
+            again = self._read(weights, parts, role, {**settings, "eps": _copied_eps(parts, role)}, spec) or found
+            return replace(again, unknown={**again.unknown, "architecture.eps": COPIED})
         return None
+
+    def _read(
+        self, weights: Weights, parts: tuple[Part, ...], role: str, settings: Mapping[str, Any], spec: Spec
+    ) -> Found | None:
+        stack = read_stack(parts, role, settings, facts=weights.modules)
+        if stack is None or not _plausible(stack, spec):
+            return None
+        if role == "generator":
+            return _found.found_generator(stack, self.name, spec, score=_score(stack))
+        critic = _found.is_critic(weights) or any(part.kind == "norm" and not part.statistics for part in parts)
+        found = _found.found_discriminator(stack, self.name, spec, wasserstein=critic, score=_score(stack))
+        unsaid = {} if spec.layout else _patches_too(parts, found)
+        return replace(found, unknown={**found.unknown, **unsaid})
+
+
+def _copied(parts: tuple[Part, ...]) -> bool:
+    """Whether names and norms are those of PyTorch-GAN's DCGAN, which is copied more than any other."""
+    heads = {part.name.split(".")[0] for part in parts}
+    normed = any(part.statistics for part in parts)
+    return normed and any(pair <= heads for pair in ({"l1", "conv_blocks"}, {"model", "adv_layer"}))
+
+
+def _copied_eps(parts: tuple[Part, ...], role: str) -> float | list[float]:
+    """Its eps of each norm: the momentum in the wrong place, but for the generator's first."""
+    norms = sum(part.kind == "norm" for part in parts)
+    return COURSE_EPS if role == "discriminator" else [1e-5, *[COURSE_EPS] * (norms - 1)]
 
 
 def _labelled(parts: tuple[Part, ...]) -> bool:
@@ -72,7 +100,7 @@ def _plausible(stack: Stack, spec: Spec) -> bool:
     if stack.role == "generator":
         wide = stack.into >= SHORT and min(stack.size_out or (0, 0)) >= SMALL
         return stack.size_out is not None and stack.out in images and wide
-    small = stack.out == 1 if stack.size_out is not None else stack.out <= FEW
+    small = stack.out <= FEW and (stack.size_out in (None, (1, 1)) or stack.out == 1)
     return stack.size_in is not None and stack.into in images and small
 
 

@@ -62,8 +62,8 @@ class Meso4(Layout):
         pooled = _pooled(size, chosen)
         if pooled != network.side:
             raise ValueError(
-                f"the first linear layer reads maps of {network.side} x {network.side}, and images of {size} pixels give "
-                f"{pooled} x {pooled} with [architecture] pool_padding = {chosen['pool_padding']}; say 0"
+                f"the first linear layer reads maps of {network.side} x {network.side}, and images of {size} pixels "
+                f"give {pooled} x {pooled} with [architecture] pool_padding = {chosen['pool_padding']}; say 0"
             )
         images = ImageSpec(range=(0, 1), size=size, resize="bicubic" if names.keras else None)
         if not names.keras:

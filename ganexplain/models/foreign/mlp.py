@@ -23,7 +23,7 @@ class MLP(Layout):
 
     name: ClassVar[str] = "mlp"
     options: ClassVar[Mapping[str, Any]] = {
-        name: OPTIONS[name] for name in ("activation", "slope", "size", "eps", "tail")
+        name: OPTIONS[name] for name in ("activation", "slope", "size", "eps", "tail", "verdict")
     }
 
     def read(self, weights: Weights, spec: Spec) -> Found | None:

@@ -188,3 +188,28 @@ def test_a_label_that_passes_convolutions_of_another_kind_is_not_guessed():
     assert Conditional().read(Weights("", network.state_dict()), Spec()) is None
     network.label_conv = nn.Conv2d(10, 8, 4, 2, 1)
     assert Conditional().read(Weights("", network.state_dict()), Spec()) is not None
+
+
+def test_heads_of_one_kernel_over_patches_are_not_guessed_and_open_when_said():
+    body = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.LeakyReLU(0.2), nn.Conv2d(8, 16, 2, 2), nn.Sigmoid())
+    network = nn.ModuleDict({"model": body, "disc": nn.Conv2d(16, 1, 4, padding=2), "aux": nn.Conv2d(16, 5, 4)})
+    weights = Weights("", trained(network).state_dict())
+    with pytest.raises(ValueError, match="nearly conditional .a verdict beside classes, but no usual strides"):
+        recognised(weights, Spec())
+    said = {"stride": [4, 2, 1], "padding": [0, 0, 2], "activation": ["leaky_relu", "sigmoid"]}
+    read = recognised(weights, Spec(architecture=said))
+    for size in (48, 64):
+        x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+        torch.testing.assert_close(read.network(x), network["disc"](body(x)))
+    assert (read.layout, read.num_classes, read.spec.images.size, read.spec.critic.pool) == (
+        "conditional", 0, None, "mean"
+    )  # fmt: skip
+    assert "images.size" in read.unknown
+    usual = [nn.Conv2d(3, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 16, 4, 2, 1), nn.LeakyReLU(0.2)]
+    usual += [nn.Conv2d(16, 16, 4, 2, 1), nn.LeakyReLU(0.2)]
+    acgan = trained(
+        nn.ModuleDict({"model": nn.Sequential(*usual), "disc": nn.Conv2d(16, 1, 4), "aux": nn.Conv2d(16, 5, 4)})
+    )
+    read, x = recognised(Weights("", acgan.state_dict()), Spec()), torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(read.network(x), acgan["disc"](acgan["model"](x)).flatten(1))
+    assert read.layout == "conditional"

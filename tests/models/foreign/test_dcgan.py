@@ -174,3 +174,73 @@ def test_names_say_the_role() -> None:
     chain = seq(nn.Conv2d(3, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 16))
     assert DCGAN().read(weights_of(chain, "netG"), Spec()) is None
     assert DCGAN().read(Weights("netD", chain.state_dict()), Spec()) is not None
+
+
+def many() -> nn.Module:
+    """ACGAN with one convolution for verdict and classes, 32 px."""
+    layers = [nn.Conv2d(3, 4, 4, 2, 1, bias=False), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
+    for before, after in ((4, 8), (8, 16)):
+        layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+    return seq(*layers, nn.Conv2d(16, 11, 4, 1, 0, bias=False))
+
+
+def test_one_of_several_outputs_judges() -> None:
+    network, x = lived(many(), normal(0, "x", shape=(8, 3, 32, 32))), normal(1, "x", shape=(3, 3, 32, 32))
+    whole = network(x).flatten(1)
+    for column in (None, 0, 10):
+        said = Spec() if column is None else Spec(architecture={"verdict": column})
+        found = recognised(weights_of(network), said)
+        torch.testing.assert_close(found.network(x), whole[:, [column or 0]])
+        assert (found.spec.critic.output, found.spec.critic.polarity) == ("logit", "real")
+        assert f"output {column or 0} of 11 is the verdict" in found.lines
+        assert ("architecture.verdict" in found.unknown) == (column is None)
+    classes = recognised(weights_of(network), Spec(critic=CriticSpec(output="classes")))
+    torch.testing.assert_close(classes.network(x), whole)
+    for wrong in (11, -1, "first"):
+        with pytest.raises(ValueError, match="verdict must be the number of an output, 0 to 10"):
+            DCGAN().read(weights_of(network), Spec(architecture={"verdict": wrong}))
+    with pytest.raises(ValueError, match="where there are several, got 0"):
+        DCGAN().read(weights_of(_stacks.tutorial()), Spec(architecture={"verdict": 0}))
+
+
+def test_the_eps_that_pytorch_gan_has_is_assumed_named_and_can_be_said() -> None:
+    for seed, (network, shape) in enumerate([(_stacks.Copied(), (1, 28, 28)), (_stacks.CopiedGenerator(), (24,))]):
+        with isolated(seed):
+            for module in network.modules():
+                if isinstance(module, nn.BatchNorm2d):  # statistics that fit nothing, so that they do not tell
+                    module.running_var.uniform_(0.05, 40)
+                    module.running_mean.normal_(0, 10)
+        x = normal(seed, "x", shape=(3, *shape))
+        found = recognised(weights_of(network.eval()), Spec(images=ImageSpec(size=28 if len(shape) > 1 else 32)))
+        acts = {"activation": ["leaky_relu"] * (len(found.lines) - 4)} if len(shape) == 1 else {}
+        assert "eps 0.8 assumed" in found.unknown["architecture.eps"]
+        if not acts:
+            torch.testing.assert_close(found.network(x), network(x), rtol=1e-4, atol=1e-5)
+        norms = [m.eps for m in found.network.modules() if isinstance(m, nn.BatchNorm2d)]
+        assert norms == [m.eps for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+        said = recognised(weights_of(network), Spec(architecture={"eps": 1e-5}))
+        assert "architecture.eps" not in said.unknown
+        assert {m.eps for m in said.network.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-5}
+
+
+def test_a_sigmoid_at_the_end_means_images_in_the_unit_range() -> None:
+    found = recognised(weights_of(_stacks.tutorial_generator()), Spec(architecture={"tail": "sigmoid"}))
+    assert found.spec.generator.range == (0, 1)
+    assert "architecture.tail" not in found.unknown
+    images = found.network(normal(0, "z", shape=(4, 20)))
+    assert 0 <= images.min() < 0.5 < images.max() <= 1
+    usual = recognised(weights_of(_stacks.tutorial_generator()), Spec())
+    assert usual.spec.generator.range == (-1, 1)
+    assert "images in [-1, 1]" in usual.unknown["architecture.tail"]
+    assert "images in [0, 1]" in usual.unknown["architecture.tail"]
+
+
+def test_ways_through_the_maps_that_nobody_takes_are_named() -> None:
+    strange = seq(nn.Conv2d(3, 4, 4, 4), nn.LeakyReLU(0.2), nn.Conv2d(4, 8, 2, 2), nn.LeakyReLU(0.2))
+    found = DCGAN().read(weights_of(seq(*strange, nn.Conv2d(8, 1, 4))), Spec())
+    assert found is not None
+    assert [line.split(" | ")[1] for line in found.lines[1:]] == ["32 -> 8", "8 -> 4", "4 -> 1"]
+    assert "are a guess" in found.unknown["architecture.stride"]
+    assert "architecture.stride" not in recognised(weights_of(_stacks.tutorial()), Spec()).unknown
+    said = recognised(weights_of(seq(*strange, nn.Conv2d(8, 1, 4))), Spec(architecture={"stride": [4, 2, 1]}))
+    assert "architecture.stride" not in said.unknown
