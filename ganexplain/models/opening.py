@@ -20,6 +20,7 @@ from ganexplain.models.generator import Generator
 from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
 PROBES = 8  # images of a kind that a program is tried on
+BEFORE = {"probability": "logit", "class_probabilities": "classes"}  # what comes before a last sigmoid or softmax
 UNKNOWN_SIDE = 64  # of the images that it is tried on, where it declares no size
 
 
@@ -98,6 +99,7 @@ def open_critic(path: str | Path, spec: Spec | None = None) -> Critic:
         return _program(checkpoint, checkpoint.program, spec)
     found, name = _network(checkpoint, spec, "discriminator")
     label = _label(found.spec.label, found.num_classes, "judges an image given its class")
+    found = _at_the_logit(found)
     network = found.network if label is None else Conditioned(found.network, label)
     critic = _critic(network, found.spec)
     critic.about = _about(checkpoint, name, found, lambda other: open_critic(path, other))
@@ -139,6 +141,20 @@ def _network(checkpoint: Checkpoint, spec: Spec, role: str) -> tuple[Found, str]
         said = f"the network {weights.name!r} of {checkpoint.path}" if weights.name else str(checkpoint.path)
         raise ValueError(f"{said} is a {other} (layout {found.layout}), which {why}; name the file of the {role}")
     return found, weights.name
+
+
+def _at_the_logit(found: Found) -> Found:
+    """The spec's probability as the logit that a rebuilt network returns, for layouts leave a last sigmoid out.
+
+    A file's author may rightly say that the network returns probabilities.
+    """
+    said = found.spec.critic.output
+    ends = next((module for module in reversed(list(found.network.modules())) if not list(module.children())), None)
+    if said not in BEFORE or isinstance(ends, nn.Sigmoid | nn.Softmax):
+        return found
+    spec = replace(found.spec, critic=replace(found.spec.critic, output=BEFORE[said]))
+    line = f"{said.replace('_', ' ')} was said: the network is rebuilt up to its {BEFORE[said]}, before the last step"
+    return replace(found, spec=spec, lines=(*found.lines, line))
 
 
 def _label(label: int | None, num_classes: int, does: str) -> int | None:

@@ -157,6 +157,23 @@ def test_rows_of_a_table(tmp_path):
         Spec(table={"names": ["a"]}, signal={"length": 5})
 
 
+def test_a_probability_is_the_logit_that_the_rebuilt_network_ends_at(files):
+    folder, d, _ = files
+    (folder / "said.toml").write_text('[critic]\noutput = "probability"\n')
+    critic = Critic.from_checkpoint(folder / "netD.pth", spec=folder / "said.toml")
+    logits = d(IMAGES).flatten()
+    assert torch.allclose(critic(IMAGES), logits, atol=1e-5)
+    assert critic.about.spec.critic.output == "logit"
+    assert any("probability was said" in line for line in critic.about.lines)
+    assert "critic.output" not in critic.about.unknown
+    two = nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.LeakyReLU(0.2), nn.Linear(8, 2))
+    torch.save(two.state_dict(), folder / "two.pth")
+    (folder / "two.toml").write_text('[critic]\noutput = "class_probabilities"\nreal_class = 1\n')
+    both = Critic.from_checkpoint(folder / "two.pth", spec=folder / "two.toml")
+    grey = torch.rand(3, 1, 28, 28) * 2 - 1
+    assert torch.allclose(both(grey).sigmoid(), two(grey).softmax(1)[:, 1], atol=1e-5)
+
+
 class Conditional(nn.Module):
     def __init__(self):
         super().__init__()

@@ -247,8 +247,8 @@ def _one_hot(rest: tuple[Part, ...], role: str, classes: int | None) -> Iterator
         return
     if not in_a_row(rest) or chained(rest, role) is None:
         for part in (part for part in mixing[1:] if _row_but(rest, part)):
-            for count in (classes,) if classes else (USUAL, *range(2, USUAL)):
-                yield from _at(Entry("beside", count, rest), part, count, role, first=False)
+            # any other width may be numbers of another kind, such as an energy and a place
+            yield from _at(Entry("beside", classes or USUAL, rest), part, classes or USUAL, role, first=False)
         return
     into = first.into if first.kind == "linear" or role == "discriminator" else first.shape[0]
     if classes is not None:
