@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.evaluation.doctor import examine_generator, fingerprint, rectifiers
-from ganexplain.evaluation.doctor.maker import smoothness, spread
+from ganexplain.evaluation.doctor.maker import distance, smoothness, spread
 from ganexplain.models import priors
 from ganexplain.models.generator import Generator
 
@@ -97,16 +97,36 @@ def test_without_batchnorm_the_reals_tell():
         def forward(self, z: Tensor) -> Tensor:
             return torch.tanh(self.layers(z)).view(-1, 1, 8, 8)
 
-    real = Plain(nn.ReLU())(priors.drawn("uniform", 300, 8, seed=99)).detach()
-    right = examined(Plain(nn.ReLU()), prior="uniform", real=real)
-    assert (right["prior"].status, right["activations"].status) == ("ok", "ok")
-    assert examined(Plain(nn.ReLU()), prior="normal", real=real)["prior"].accepted == {"generator.prior": "uniform"}
+    real = Plain(nn.LeakyReLU(0.2))(priors.drawn("uniform", 300, 8, seed=99)).detach()
+    right = examined(Plain(nn.LeakyReLU(0.2)), prior="uniform", real=real)
+    assert {right[name].status for name in ("prior", "activations", "last activation")} <= {"ok", "not applicable"}
+    finding = examined(Plain(nn.LeakyReLU(0.2)), prior="normal", real=real)["prior"]
+    assert finding.status == "warn"
+    assert finding.proposal == {"generator.prior": "uniform"}
     wrong = examined(Plain(nn.LeakyReLU(0.9)), prior="uniform", real=real)
     assert wrong["prior"].status == "ok"
-    assert wrong["activations"].status in ("warn", "fail")
-    assert re.search("with (ReLU|LeakyReLU 0.01), as it is", wrong["activations"].sentence)
+    assert "with LeakyReLU 0.2, as it is" in wrong["activations"].sentence
     nothing = examined(Plain(nn.Identity()), prior="uniform", real=real)["activations"]
     assert nothing.status == "not applicable"  # no place where a rectifier may have stood
+
+
+def test_the_end_is_told_by_the_reals():
+    class Ends(nn.Module):
+        def __init__(self, end: nn.Module) -> None:
+            super().__init__()
+            torch.manual_seed(4)
+            self.layers = nn.Sequential(nn.Linear(8, 32), nn.LeakyReLU(0.2), nn.Linear(32, 64), end)
+            nn.init.orthogonal_(self.layers[2].weight, gain=4.0)
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.layers(z).view(-1, 1, 8, 8)
+
+    codes = priors.drawn("normal", 300, 8, seed=99)
+    real = Ends(nn.Sigmoid())(codes).detach() * 2 - 1
+    finding = examined(Ends(nn.Tanh()), real=real)["last activation"]
+    assert finding.status == "warn"
+    assert "with a sigmoid at the end" in finding.sentence
+    assert examined(Ends(nn.Tanh()), real=Ends(nn.Tanh())(codes).detach())["last activation"].status == "ok"
 
 
 def test_the_last_place_follows_the_others():
@@ -195,3 +215,14 @@ def test_measures_in_closed_form():
     board = ((torch.arange(8).view(-1, 1) + torch.arange(8)) % 2).float().view(1, 1, 8, 8)
     assert smoothness(board) == pytest.approx(-1)
     assert spread(torch.tensor([0.0, 0.0, 3.0, 3.0]).view(4, 1, 1, 1)) == pytest.approx(6**0.5)  # 4 of 6 pairs differ
+
+
+def test_the_distance_is_that_of_two_normal_distributions():
+    from scipy.linalg import sqrtm
+
+    a, b = torch.randn(60, 1, 2, 3).double(), 2 * torch.randn(90, 1, 2, 3).double() + 1
+    covs = [torch.cov(x.flatten(1).T).numpy() for x in (a, b)]
+    means = (a.mean(0) - b.mean(0)).square().sum()
+    wanted = float(means) + (covs[0] + covs[1] - 2 * sqrtm(covs[0] @ covs[1]).real).trace()
+    assert distance(a, b) == pytest.approx(wanted, rel=1e-6)
+    assert distance(b, b) == pytest.approx(0, abs=1e-9)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, tensors
 from ganexplain.evaluation.doctor import fingerprint as prints
-from ganexplain.evaluation.doctor import rectifiers
+from ganexplain.evaluation.doctor import unsaid
 from ganexplain.evaluation.doctor.examination import Advance, Examination
 from ganexplain.evaluation.doctor.finding import Finding, Topic
-from ganexplain.evaluation.doctor.maker import Maker, nearer, smoothness, spread
+from ganexplain.evaluation.doctor.maker import Maker, smoothness, spread
 from ganexplain.models.generator import Generator, WrappedGenerator
 
 COPY = 0.05  # of the median distance: nearer images are one image
@@ -128,74 +127,6 @@ def axes(maker: Maker) -> Finding:
     return topic.ok(dead, sentence, {"median change of a pixel": usual})
 
 
-def prior(maker: Maker) -> Finding:
-    """Where codes came from in training, by what the first BatchNorm remembers, else by the samples beside reals."""
-    topic, own = Topic("prior", "distance from training"), maker.generator.prior
-    if maker.own is not None:
-        known = {name: one.first for name, one in maker.by_prior.items()}
-        details = {name: one.distance for name, one in known.items()}
-        best = min(known, key=lambda name: known[name].distance)
-        return _prior(topic, own, best, details, prints.certainty(known[own], known[best]), "the first BatchNorm")
-    if not maker.guesses:
-        return topic.skip(f"{own} is taken; to tell, BatchNorm with running statistics or 50 reals are needed")
-    nearest = {name: min((v for (p, _), v in maker.guesses.items() if p == name), key=sum) for name in maker.priors}
-    details = {name: sum(values) / len(values) for name, values in nearest.items()}
-    best = min(details, key=lambda name: details[name])
-    return _prior(topic, own, best, details, nearer(nearest[own], nearest[best]), "samples beside the reals")
-
-
-def _prior(topic: Topic, own: str, best: str, details: dict[str, float], sure: str, what: str) -> Finding:
-    told = f"{what}: {details[own]:.2g} from training under {own} codes"
-    if not sure or best == own:
-        return topic.ok(details[own], told, details)
-    sentence = f"{told}, {details[best]:.2g} under {best} codes"
-    wrong = topic.fail if sure == "certain" else topic.warn
-    advice = f"draw codes as in training: prior={best!r}"
-    return wrong(details[own], sentence, advice, details).proposing({"generator.prior": best}, sure, sentence)
-
-
-def activations(maker: Maker) -> Finding:
-    """The activations between the layers, by what BatchNorm remembers, else by the samples beside reals."""
-    topic, generator = Topic("activations", "distance from training"), maker.generator
-    best = maker.drawn(prior(maker).accepted.get("generator.prior", generator.prior))
-    if maker.own is not None:
-        before = maker.by_prior[best.prior]
-        found = rectifiers.calibrated(best, lambda network: maker.fits(network))  # type: ignore[arg-type]
-        sure = "" if found is None else prints.certainty(*rectifiers.moved(before, found.fits))
-        if found is None or not sure:
-            return topic.ok(before.distance, "no other activations fit what BatchNorm layers remember clearly better")
-        sentence = (
-            f"BatchNorm is {found.fits.distance:.2f} from what it saw with {found.words}, else {before.distance:.2f}"
-        )
-        return _activated(generator, found.choices, sure, sentence, before.distance)
-    places = rectifiers.places(generator)
-    if not places or not maker.guesses:
-        return topic.skip("to tell, rectifiers and BatchNorm with running statistics, or 50 reals, are needed")
-    own = maker.guesses.get((best.prior, None), ())
-    tried = {c: v for (p, c), v in maker.guesses.items() if p == best.prior and c is not None}
-    choice = min(tried, key=lambda c: sum(tried[c]), default=None)
-    value, sure = sum(own) / len(own), "" if choice is None else nearer(own, tried[choice])
-    if choice is None or not sure or set(places.values()) == {choice}:
-        return topic.ok(value, f"samples are {value:.2g} from the reals, and with no other activation clearly nearer")
-    said = rectifiers.worded((choice,))
-    sentence = f"samples are {sum(tried[choice]) / len(own):.2g} from the reals with {said}, as it is {value:.2g}"
-    return _activated(generator, (choice,), sure, sentence, value)
-
-
-def _activated(
-    generator: Generator, choices: tuple[rectifiers.Choice, ...], sure: str, sentence: str, value: float
-) -> Finding:
-    topic = Topic("activations", "distance from training")
-    advice = f"the layers are followed by {rectifiers.worded(choices)}: rebuild the network so"
-    wrong = (topic.fail if sure == "certain" else topic.warn)(value, sentence, advice)
-    names, slopes = [name for name, _ in choices], {s for name, s in choices if name == "leaky_relu"}
-    if generator.about is None or len(slopes) > 1:
-        return wrong
-    proposal: dict[str, Any] = {"architecture.activation": names[0] if len(set(names)) == 1 else names}
-    proposal |= {"architecture.slope": slopes.pop()} if slopes else {}
-    return wrong.proposing(proposal, sure, sentence)
-
-
 def statistics(maker: Maker) -> Finding:
     """Whether BatchNorm layers have seen data, and data such as they are fed now."""
     topic = Topic("batch statistics", "distance from the running statistics")
@@ -243,8 +174,9 @@ CHECKS: dict[str, Callable[[Maker], Finding]] = {
     "diversity": diversity,
     "pictures": pictures,
     "code": axes,
-    "prior": prior,
-    "activations": activations,
+    "prior": unsaid.prior,
+    "activations": unsaid.activations,
+    "last activation": unsaid.tail,
     "tones": tones,
 }
 

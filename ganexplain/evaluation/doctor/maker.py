@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.evaluation.doctor import fingerprint as prints
-from ganexplain.evaluation.doctor import rectifiers
-from ganexplain.evaluation.doctor.fingerprint import FAR, NEARER
-from ganexplain.evaluation.doctor.rectifiers import Choice
+from ganexplain.evaluation.doctor.guesses import Guess, Near, searched
 from ganexplain.models.generator import Generator
 from ganexplain.models.preprocess import Preprocess
 
@@ -79,35 +77,9 @@ class Maker:
         return tuple(dict.fromkeys((self.generator.prior, *TRIED)))
 
     @cached_property
-    def guesses(self) -> dict[tuple[str, Choice | None], tuple[float, ...]]:
-        """`apart` by prior and activation (None: as they are), the nearest last; empty without enough reals.
-
-        A wrong activation can make a wrong prior look right, so each is tried under the best of the other.
-        """
-        own, places = self.generator.prior, rectifiers.places(self.generator)
-        found: dict[tuple[str, Choice | None], tuple[float, ...]] = {}
-
-        def tried(prior: str, choice: Choice | None) -> None:
-            if (prior, choice) not in found:
-                drawn = self.drawn(prior)
-                made = drawn if choice is None else rectifiers.with_activations(drawn, dict.fromkeys(places, choice))
-                found[prior, choice] = self.apart(made)
-
-        def nearest() -> tuple[str, Choice | None]:
-            return min(found, key=lambda pair: sum(found[pair]))
-
-        tried(own, None)
-        if not found[own, None]:
-            return {}
-        for prior in self.priors:
-            if prior in (own, nearest()[0]):
-                for choice in rectifiers.CHOICES if places else ():
-                    tried(prior, choice)
-            tried(prior, nearest()[1])
-        best = nearest()
-        tried(best[0], None)
-        found[best] = found.pop(best)
-        return found
+    def guesses(self) -> dict[Guess, Near]:
+        """Other ways to wire the generator, with their distances from the reals; empty without enough reals."""
+        return searched(self.generator, self.priors, self.apart, self.images[0].numel())
 
     @cached_property
     def by_prior(self) -> dict[str, prints.Fingerprint]:
@@ -136,23 +108,14 @@ def distance(samples: Tensor, reals: Tensor) -> float:
 
     Pixels alone, no features of a network: it tells a wrong activation or prior, not one good generator from another.
     """
-    import numpy as np
-    from scipy.linalg import sqrtm
-
     x, y = samples.flatten(1).double(), reals.flatten(1).double()
     _, _, axes = torch.linalg.svd(y - y.mean(0), full_matrices=False)
     a, b = ((part - y.mean(0)) @ axes[:PLANES].T for part in (x, y))
-    cov_a, cov_b = torch.cov(a.T).numpy(), torch.cov(b.T).numpy()
-    spread_ = np.trace(cov_a + cov_b - 2 * np.real(sqrtm(cov_a @ cov_b)))
-    return float((a.mean(0) - b.mean(0)).square().sum()) + float(spread_)
-
-
-def nearer(before: tuple[float, ...], after: tuple[float, ...]) -> str:
-    """How sure it is that ``after`` lies nearer to the reals; empty for not at all."""
-    if not before or not after or max(after) >= min(before):
-        return ""
-    ratio = (sum(before) / len(before)) / max(sum(after) / len(after), 1e-12)
-    return "certain" if ratio >= FAR else "likely" if ratio >= NEARER else ""
+    cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
+    values, vectors = torch.linalg.eigh(cov_b)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    both = torch.linalg.eigvalsh(root @ cov_a @ root).clamp(min=0).sqrt().sum()  # trace of (cov_a cov_b)^(1/2)
+    return float((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * both)
 
 
 def smoothness(images: Tensor) -> float:

@@ -11,13 +11,13 @@ from torch import nn
 from ganexplain.evaluation.doctor.fingerprint import KNOWN, NEARER, Fingerprint
 
 Choice = tuple[str, float]  # name and slope
-CHOICES: tuple[Choice, ...] = (
+CHOICES: tuple[Choice, ...] = (  # the commonest first
     ("leaky_relu", 0.2),
     ("relu", 0.0),
-    ("none", 0.0),
     ("leaky_relu", 0.01),
     ("leaky_relu", 0.1),
     ("leaky_relu", 0.3),
+    ("none", 0.0),
 )
 SWEEPS = 2  # over all places, since a change of one moves what all later ones are fed
 Fits = Callable[[nn.Module], Fingerprint | None]
