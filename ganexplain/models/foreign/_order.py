@@ -21,6 +21,9 @@ class Width:
     flat: bool = False
 
 
+Steps = dict[Width, tuple[Width, Part] | None]  # by what flows after a part: what flowed before, and the part as read
+
+
 def chained(parts: Sequence[Part], role: str, start: Width | None = None) -> tuple[Part, ...] | None:
     """The parts in an order in which each takes what the one before returns, convolutions told from transposed ones.
 
@@ -32,7 +35,7 @@ def chained(parts: Sequence[Part], role: str, start: Width | None = None) -> tup
     Returns:
         None where no order fits.
     """
-    tried: list[tuple[str, ...]] = []
+    parts, tried = _counted(parts), list[tuple[str, ...]]()
     for order in _orders(parts):
         names = tuple(part.name for part in order)
         if names not in tried:
@@ -40,7 +43,7 @@ def chained(parts: Sequence[Part], role: str, start: Width | None = None) -> tup
             found = _walk(order, start or Width(), role)
             if found is not None:
                 return found
-    return None
+    return _permuted(parts, start or Width(), role)
 
 
 def gap(before: str, after: str) -> int | None:
@@ -55,13 +58,13 @@ def gap(before: str, after: str) -> int | None:
     return int(last) - int(first) - 1
 
 
+def _counted(parts: Sequence[Part]) -> Sequence[Part]:
+    """The parts by their numbers where they come by name: formats that sort names put main.10 before main.2."""
+    names = [part.name for part in parts]
+    return sorted(parts, key=lambda part: _natural(part.name)) if names == sorted(names) else parts
+
+
 def _orders(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
-    counted = sorted(parts, key=lambda part: _natural(part.name))
-    if any(a.name != b.name for a, b in zip(parts, counted, strict=True)):
-        by_name = [part.name for part in parts] == sorted(part.name for part in parts)
-        if by_name:  # formats that sort names put main.10 before main.2
-            yield from _orders(counted)
-            return
     hosted = _hosted(parts)
     stranded = any(a.kind == b.kind == "norm" for a, b in itertools.pairwise(parts))
     if stranded and hosted is not None:  # conv1, conv2, bn1, bn2: norms declared after all convolutions
@@ -69,12 +72,29 @@ def _orders(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
     yield parts
     if hosted is not None:
         yield hosted
+
+
+def _permuted(parts: Sequence[Part], start: Width, role: str) -> tuple[Part, ...] | None:
+    """The parts in an order of the containers that they are in, or None where none fits."""
     skip = len(_shared([part.name for part in parts]))
-    heads = [part.name.split(".")[skip] if part.name.count(".") >= skip else part.name for part in parts]
-    names = list(dict.fromkeys(heads))
-    if 1 < len(names) <= GROUPS:
-        for order in itertools.permutations(names):
-            yield [part for name in order for part, head in zip(parts, heads, strict=True) if head == name]
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.name.split(".")[skip] if part.name.count(".") >= skip else part.name, []).append(part)
+    if not 1 < len(groups) <= GROUPS:
+        return None
+
+    def extended(reached: list[Steps], left: list[list[Part]]) -> list[Steps] | None:
+        if not left:
+            return reached
+        for i, group in enumerate(left):
+            further = _reached(group, reached[-1], role)
+            found = further and extended([*reached, *further], [*left[:i], *left[i + 1 :]])
+            if found:
+                return found
+        return None
+
+    found = extended([{start: None}], list(groups.values()))
+    return None if found is None else _traced(found)
 
 
 def _shared(names: Sequence[str]) -> list[str]:
@@ -108,21 +128,34 @@ def _number(name: str) -> str | None:
 
 def _walk(parts: Sequence[Part], start: Width, role: str) -> tuple[Part, ...] | None:
     """The parts with their kinds, or None where one does not take what the one before returns."""
-    reached: list[dict[Width, tuple[Width, Part] | None]] = [{start: None}]
+    further = _reached(parts, {start: None}, role)
+    return None if further is None else _traced([{start: None}, *further])
+
+
+def _reached(parts: Sequence[Part], widths: Steps, role: str) -> list[Steps] | None:
+    """What may flow after each part, or None where nothing can."""
+    reached = [widths]
     for part in parts:  # all widths at once: trying one reading after the other doubles the work at each square layer
-        following: dict[Width, tuple[Width, Part] | None] = {}
+        following: Steps = {}
         for width in reached[-1]:
             for reading in _readings(part, role):
                 after = _after(reading, width, role)
                 if after is not None:
                     following.setdefault(after, (width, reading))
+        if not following:
+            return None
         reached.append(following)
-    if not reached[-1]:
-        return None
+    return reached[1:]
+
+
+def _traced(reached: Sequence[Steps]) -> tuple[Part, ...]:
+    """The parts on the way to the first width that was reached at the end."""
     width, chain = next(iter(reached[-1])), []
-    for step in reversed(reached[1:]):
-        width, part = step[width] or (start, parts[0])
-        chain.append(part)
+    for step in reversed(reached):
+        came = step[width]
+        if came is not None:
+            width, part = came
+            chain.append(part)
     return tuple(reversed(chain))
 
 
@@ -140,7 +173,7 @@ def _readings(part: Part, role: str) -> Iterator[Part]:
         likely = bool(TURNED.search(part.name)) or even or part.shape[2] > 5
         kinds = ["tconv", "conv"] if likely else ["conv", "tconv"]
     for kind in kinds:
-        read = replace(part, kind=kind)
+        read = part if kind == part.kind else replace(part, kind=kind)
         if part.bias is None or part.bias.numel() == read.out:
             yield read
 

@@ -100,7 +100,7 @@ def _generator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spec) -
     network.value_range = said.range or network.value_range
     own = GeneratorSpec(z_dim=network.z_dim, prior=network.prior, range=network.value_range)
     widths = [len(network.get_submodule(f"synthesis.b{size}.conv1").get_parameter("weight")) for size in sizes]
-    lines = (
+    lines: tuple[str, ...] = (
         f"mapping: z {network.z_dim}{_classes(network.num_classes)} -> {network.mapping.depth} dense layers -> "
         f"w {network.w_dim}",
         f"synthesis ({network.architecture}): {_chain(sizes, widths)}, {network.channels} colours",
@@ -108,12 +108,12 @@ def _generator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spec) -
     )
     unknown = {
         **_shared(assumed, mapping=True),
-        "noise": f"{NOISES[assumed.noise]}; [architecture] noise = 'const' or 'none'",
-        "prior": f"{network.prior}; codes are normalised, so that only their direction matters; [generator] prior",
-        "range": f"images in {list(network.value_range)}; [generator] range",
+        "architecture.noise": f"{NOISES[assumed.noise]}; [architecture] noise = 'const' or 'none'",
+        "generator.prior": f"{network.prior}; codes are normalised, only their direction matters; [generator] prior",
+        "generator.range": f"images in {list(network.value_range)}; [generator] range",
     }
     if not network.w_avg_stored:
-        unknown["average w"] = f"the mean over {AVERAGED} codes, used by truncation alone"
+        lines += (f"average w, which truncation alone uses: the mean over {AVERAGED} codes, as the file has none",)
     said_too = Spec(layout=StyleGAN2.name, generator=own, images=_images(sizes[-1], network.channels))
     network = network.eval()
     return Found(StyleGAN2.name, "generator", network, lines, spec.over(said_too), unknown, SCORE, network.num_classes)
@@ -130,11 +130,11 @@ def _discriminator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spe
     )
     unknown = _shared(assumed, mapping=network.mapping is not None)
     if deviation:
-        unknown["group"] = (
+        unknown["architecture.group"] = (
             f"{assumed.group} images share a minibatch deviation; a critic gives one image at a time, where it is 0; "
             "[architecture] group"
         )
-    unknown["range"] = "images in [-1, 1]; [images] range"
+    unknown["images.range"] = "images in [-1, 1]; [images] range"
     own = Spec(
         layout=StyleGAN2.name,
         critic=CriticSpec(output="logit", polarity="real"),
@@ -148,11 +148,13 @@ def _discriminator(supply: Supply, sizes: list[int], assumed: Assumed, spec: Spe
 def _shared(assumed: Assumed, *, mapping: bool) -> dict[str, str]:
     clamp = f"cut at +-{assumed.clamp:g}" if assumed.clamp else "not cut"
     found = {
-        "slope": f"LeakyReLU {assumed.slope:g}; [architecture] slope",
-        "clamp": f"activations are {clamp}; [architecture] clamp, 0 for none",
+        "architecture.slope": f"LeakyReLU {assumed.slope:g}; [architecture] slope",
+        "architecture.clamp": f"activations are {clamp}; [architecture] clamp, 0 for none",
     }
     if mapping:
-        found["mapping_lr"] = f"the mapping learned at {assumed.mapping_lr:g} of the rate; [architecture] mapping_lr"
+        found["architecture.mapping_lr"] = (
+            f"the mapping learned at {assumed.mapping_lr:g} of the rate; [architecture] mapping_lr"
+        )
     return found
 
 

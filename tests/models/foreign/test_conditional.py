@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from ganexplain.models.checkpoints import Weights
-from ganexplain.models.foreign import Found, recognised
+from ganexplain.models.foreign import Found, _order, recognised
 from ganexplain.models.foreign.conditional import Conditional
 from ganexplain.models.spec import ImageSpec, Spec
 from tests.models.foreign import _conditionals as originals
+from tests.models.foreign import _detectors
 from tests.models.foreign._patchgans import trained
 
 GREY, COLOUR, SMALL, CODES = (1, 32, 32), (3, 32, 32), (1, 28, 28), (20,)
@@ -213,3 +214,12 @@ def test_heads_of_one_kernel_over_patches_are_not_guessed_and_open_when_said():
     read, x = recognised(Weights("", acgan.state_dict()), Spec()), torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(read.network(x), acgan["disc"](acgan["model"](x)).flatten(1))
     assert read.layout == "conditional"
+
+
+def test_containers_are_put_in_order_without_trying_all_orders_of_them(monkeypatch):
+    tried, real = [], _order._after
+    monkeypatch.setattr(_order, "_after", lambda *given: tried.append(0) or real(*given))
+    state = _detectors.headed(_detectors.resnet(), 64)  # a head that goes on from nothing
+    with pytest.raises(ValueError, match="no layout knows this network"):
+        recognised(Weights("", state), Spec())
+    assert 0 < len(tried) < 200_000  # 800,000 where every order of six containers is walked
