@@ -9,7 +9,8 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from ganexplain.evaluation.doctor import architecture, ranges
+from ganexplain import tensors
+from ganexplain.evaluation.doctor import architecture, batches, joint, ranges
 from ganexplain.evaluation.doctor.area import interval
 from ganexplain.evaluation.doctor.contest import Contest, Reading, compared
 from ganexplain.evaluation.doctor.fingerprint import FITS, KNOWN, Moments, fingerprint, watching
@@ -21,6 +22,7 @@ from ganexplain.models.verdict import POOR_AUC
 CLASSES = ("classes", "class_probabilities")  # outputs that have a real_class in place of a polarity
 ENOUGH = 10  # images of a kind below which no AUC is stated
 LIMIT = 100  # images of a kind that other readings are tried on
+N_NOISE = 64
 FEW = 48  # images of a kind that activations are tried on: BatchNorm needs no more
 
 
@@ -182,6 +184,37 @@ class Case:
         if not self.tryable or not found.judged or found is self.declared:
             return self.inverted
         return interval(found.area, len(found.real), len(found.fake))[1] < 0.5
+
+    @cached_property
+    def joint(self) -> Contest | None:
+        """Range and slope tried together, where the declared reading is inverted and nothing else was found wrong."""
+        if not self.tryable or not self.inverted or self.settled is not self.declared:
+            return None
+        variants = joint.variants(self.critic, self.parts[0].shape[1])
+        if not variants or (self.declared.fit is not None and self.declared.fit.distance < KNOWN):
+            return None
+        base = replace(self.look(self.critic, FEW), sign=self.declared.sign)
+        return compared(base, variants, lambda one: self.look(one, FEW))
+
+    @cached_property
+    def batched(self) -> tuple[str, str]:
+        """What BatchNorm's running statistics spoil in words, and how bad that is; see `batches.blamed`."""
+        if not self.tryable:
+            return "", ""
+        found = self.settled
+        real = None if self.real is None else self.real[: len(found.real)]
+        fake = None if self.fake is None else self.fake[: len(found.fake)]
+        try:
+            return batches.blamed(found, real, fake, self.noise)
+        except (ValueError, RuntimeError):  # statistics of these batches make it overflow: nothing can be said
+            return "", ""
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """(N_NOISE, C, H, W) uniform noise in the shape that the critic reads."""
+        reads, like = self.critic.preprocess, self.parts[0]
+        shape = (N_NOISE, reads.channels or like.shape[1], *(reads.shape or like.shape[-2:]))
+        return torch.from_numpy(tensors.rng(self.seed, "doctor noise").uniform(-1, 1, shape)).to(like)
 
     @cached_property
     def sizes(self) -> Contest | None:

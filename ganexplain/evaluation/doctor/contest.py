@@ -171,7 +171,9 @@ class Contest:
             return [self.by_fit]
         possible = [word for word in self.others if not refuted(self.declared.fit, self.others[word].fit)]
         found = [word for word in possible if self.more_accurate(word) or self.sorts_better(word)]
-        found.sort(key=self._rank, reverse=True)
+        best = max(found, key=self._rank, default="")
+        commonest = next((word for word in found if self._alike(word, best)), "")
+        found.sort(key=lambda word: (word == commonest, *self._rank(word)), reverse=True)
         return [word for word in found if word == found[0] or not self._beaten(word, found[0])]
 
     @property
@@ -183,10 +185,10 @@ class Contest:
         """How sure it is that the model was trained on a reading of `better`."""
         if self.fits(word) in ("certain", "likely"):
             return self.fits(word)
-        if len(self.better) > 1:
-            return "undecided"
         change, error = self.gain(word)
         turned = self.others[word].sign != self.declared.sign
+        if len(self.better) > 1:
+            return "likely" if self.more_accurate(word) and not turned and not self.fitted else "undecided"
         large = (change > LARGE_GAIN and change > SURELY * error) or (self.more_accurate(word) and not turned)
         if large and self.fitted:
             return "likely"  # BatchNorm does not confirm it
@@ -210,6 +212,11 @@ class Contest:
         other = self.others[word]
         accuracy = other.accuracy if self.thresholded else 0.0
         return self.more_accurate(word), accuracy + auc(*other.turned), -other.saturated
+
+    def _alike(self, word: str, best: str) -> bool:
+        """Whether two readings do equally well, so that the commoner is to be preferred."""
+        one, other = self._rank(word), self._rank(best)
+        return one[0] == other[0] and abs(one[1] - other[1]) < BETTER and other[2] - one[2] < RELIEVED
 
     def _beaten(self, word: str, best: str) -> bool:
         pair = self.others[word].turned, self.others[best].turned

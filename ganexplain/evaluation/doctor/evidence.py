@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.contest import Contest, Reading
-from ganexplain.evaluation.doctor.judgement import drawn_noise
 from ganexplain.evaluation.doctor.running import EXPECTED
 
 SHOWN = 8  # images of a kind
@@ -63,7 +62,7 @@ def _logits(case: Case) -> Rows:
     found = {"reals": tuple(case.real_logits.tolist()), "fakes": tuple(case.fake_logits.tolist())}
     if case.pictures:
         try:
-            found["noise"] = tuple(case.score(drawn_noise(case)).tolist())
+            found["noise"] = tuple(case.score(case.noise).tolist())
         except EXPECTED:  # the finding on noise says why
             found["noise"] = ()
     return {name: values for name, values in found.items() if values}

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganexplain import tensors
-from ganexplain.evaluation.doctor import answers
+from ganexplain.evaluation.doctor import answers, architecture, joint
 from ganexplain.evaluation.doctor.case import CLASSES, Case
+from ganexplain.evaluation.doctor.contest import LARGE
 from ganexplain.evaluation.doctor.finding import Finding, Topic
+from ganexplain.evaluation.doctor.fingerprint import FITS
 from ganexplain.models.critic import auc
 from ganexplain.models.verdict import POOR_AUC
 
-N_NOISE = 64
 SURELY_INVERTED = 0.4  # upper end of the AUC's interval that leaves no doubt
 PLAIN = {"black": -1.0, "grey": 0.0, "white": 1.0}
 
@@ -28,20 +28,63 @@ def polarity(case: Case) -> Finding:
     area, low, high = case.area
     said, details = f"AUC {area:.3f} (95 % interval {low:.3f} to {high:.3f})", {"low": low, "high": high}
     if case.inverted:
-        other, proposal = _other_way(case)
-        doubt = not case.finally_inverted
-        advice = f"say {other}" + (f", unless {_elsewhere(case)} below is what is wrong" if doubt else "")
-        found = topic.fail(area, f"inverted: fakes score above reals, {said}", advice, details)
-        sure = "undecided" if doubt else "certain" if high < SURELY_INVERTED else "likely"
-        return found.proposing(proposal, sure, f"{said} as declared")
+        return _inverted(topic, case, said, details)
     found = _upright(topic, case, said, details)
     if not case.finally_inverted:
         return found
     settled = case.settled
     told = f"AUC {settled.area:.3f} with what is found below"
     return replace(found, sentence=f"{found.sentence}; but {told}: inverted").proposing(
-        _other_way(case)[1], "likely", told
+        _other_way(case)[1], "undecided" if doubts(case)[1] == "undecided" else "likely", told
     )
+
+
+def _inverted(topic: Topic, case: Case, said: str, details: dict[str, float]) -> Finding:
+    """The sign, or what else makes fakes score above reals."""
+    area, _, high = case.area
+    other, proposal = _other_way(case)
+    doubt, sure = doubts(case)
+    tried, sentence = case.joint, f"inverted: fakes score above reals, {said}"
+    word = joint.upright(tried) if tried is not None and not case.batched[0] else ""
+    if tried is None or not word:
+        advice = f"say {other}" + (f", unless {doubt}" if doubt else "")
+        found = topic.fail(area, sentence, advice, details)
+        return found.proposing(
+            proposal, sure or ("certain" if high < SURELY_INVERTED else "likely"), f"{said} as declared"
+        )
+    best, known = tried.others[word], architecture.current(case.critic) or "the network as it is"
+    sentence = (
+        f"{sentence}; with {word} in place of {known} as declared it is {best.area:.3f} without turning anything round"
+    )
+    spelled = ", ".join(f"{key} = {value!r}" for key, value in best.proposal.items())
+    found = topic.fail(
+        area, sentence, f"build it so: {spelled}; only if that is not how it was trained, say {other}", details
+    )
+    return found.proposing(
+        best.proposal, "likely" if joint.convincing(tried, word) else "undecided", tried.evidence(word)
+    )
+
+
+def doubts(case: Case) -> tuple[str, str]:
+    """What else than the sign may be wrong, and how sure the sign is at most; empty for nothing."""
+    found = case.settled
+    if not case.finally_inverted:
+        return f"{_elsewhere(case)} below is what is wrong", "undecided"
+    if case.batched[0]:
+        return "its running statistics are what is wrong (see batch statistics)", "undecided"
+    if found.fit is not None and found.fit.distance > FITS:
+        return (
+            f"its wiring is what is wrong: BatchNorm is off by {found.fit.distance:.2g} from its training",
+            "undecided",
+        )
+    if case.critic.kind == "score" or found.saturated <= 0.5:
+        return "", ""
+    words = (
+        f"its range, activations or output are what is wrong: {found.saturated:.0%} of the logits lie beyond {LARGE:g}"
+    )
+    others = case.ranges.others.items() if case.ranges is not None else ()
+    milder = [f"{one.saturated:.0%} read as {word}" for word, one in others if found.saturated - one.saturated > 0.5]
+    return f"{words}{', ' if milder else ''}{' and '.join(milder)}", "undecided"
 
 
 def _upright(topic: Topic, case: Case, said: str, details: dict[str, float]) -> Finding:
@@ -124,7 +167,7 @@ def noise(case: Case) -> Finding:
     topic = Topic("noise", "AUC of reals against noise")
     if case.real is None or not case.pictures:
         return topic.skip("needs real images")
-    drawn = drawn_noise(case)
+    drawn = case.noise
     logits = case.score(drawn)
     flat = case.score(torch.cat([torch.full_like(drawn[:1], grey) for grey in PLAIN.values()]))
     area, means = auc(case.real_logits, logits), (float(case.real_logits.mean()), float(logits.mean()))
@@ -139,13 +182,6 @@ def noise(case: Case) -> Finding:
         advice = "do not use them as a baseline; the nearest real is the safe one"
         return topic.warn(area, f"plain {' and '.join(high)} images score above every real", advice, details)
     return topic.ok(area, sentence, details)
-
-
-def drawn_noise(case: Case) -> Tensor:
-    """Uniform noise in the shape that the critic reads."""
-    reads, like = case.critic.preprocess, case.parts[0]
-    shape = (N_NOISE, reads.channels or like.shape[1], *(reads.shape or like.shape[-2:]))
-    return torch.from_numpy(tensors.rng(case.seed, "doctor noise").uniform(-1, 1, shape)).to(like)
 
 
 def same_delivery(case: Case) -> Finding:

@@ -13,9 +13,13 @@ from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.contest import LARGE
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.evaluation.doctor.fingerprint import BatchNorm, fresh
+from ganexplain.models.verdict import POOR_AUC
 
 FLOAT = 1e-5  # float32 rounding of a logit, relative to the largest
 SMALL = 0.01  # of the spread of the logits: too small to change an explanation
+STILL = 0.1  # span of logits within which a probability moves by .025 at most
+ROUNDED = 1e-4  # span of logits, relative to the largest, that is little more than float32's rounding
+UNLIKE = 30.0  # median of logits that a sigmoid's loss gave up pushing long before
 STEPS = (2e-3, 5e-4, 1e-4)  # root mean square of a step, a pixel: critics are jagged, so the first may be too long
 BLACK_BOXES = "explain with methods that need calls alone (kernel_shap, lime, occlusion)"
 
@@ -68,16 +72,22 @@ def constant(case: Case) -> Finding:
     if len(case.logits) < 2:
         return topic.skip("needs at least two images")
     value = float(case.logits.max() - case.logits.min())
-    if value > 1e-6 * max(1.0, float(case.logits.abs().max())):
+    largest = float(case.logits.abs().max())
+    advice = "check that the trained weights were loaded and that the output is the right one"
+    if value <= 1e-6 * max(1.0, largest):
+        sentence = f"all {len(case.logits)} images get the same logit {float(case.logits[0]):.4g}"
+        return topic.fail(value, sentence, advice)
+    still = case.critic.kind != "score" and value < STILL and (case.both is None or case.area[0] < POOR_AUC)
+    if not still and value > ROUNDED * largest:
         return topic.ok(value, f"the logits span {value:.3g}")
-    sentence = f"all {len(case.logits)} images get the same logit {float(case.logits[0]):.4g}"
-    return topic.fail(
-        value, sentence, "check that the trained weights were loaded and that the output is the right one"
-    )
+    low, high = (float(torch.sigmoid(end)) for end in (case.logits.min(), case.logits.max()))
+    where = f"the probabilities lie from {low:.3f} to {high:.3f}" if still else "which is little more than rounding"
+    found = topic.fail if case.both is not None and case.area[1] <= 0.5 <= case.area[2] else topic.warn
+    return found(value, f"the output hardly moves: the logits span {value:.2g}, {where}", advice)
 
 
 def saturation(case: Case) -> Finding:
-    """How many logits are so large that their probability has no digits left."""
+    """How many logits are so large that their probability has no digits left, and whether they are scores."""
     topic, critic = Topic("saturation", "share of logits beyond 10"), case.critic
     if critic.kind == "score":
         return topic.skip("a score has no scale, so none of its values is large")
@@ -90,9 +100,18 @@ def saturation(case: Case) -> Finding:
         return topic.warn(share, sentence, f"see the declared range first: the model seems to read {case.better_range}")
     if critic.tail == "kept":
         return topic.warn(share, sentence, "return the value before the sigmoid: a logit that large has lost digits")
-    return topic.warn(
-        share, sentence, "trust the order of the logits, not the probabilities; calibrate on your own images"
-    )
+    advice = "trust the order of the logits, not the probabilities; calibrate on your own images"
+    named = {"reals": case.real_logits, "fakes": case.fake_logits}
+    middles = {name: float(part.median()) for name, part in named.items() if len(part)}
+    beyond = critic.kind == "logit" and critic.pick is None and all(abs(middle) > UNLIKE for middle in middles.values())
+    if not beyond or critic.calibration is not None or case.inverted or case.finally_inverted or case.batched[0]:
+        return topic.warn(share, sentence, advice)
+    told = " and ".join(f"the median logit of {name} is {middle:.3g}" for name, middle in middles.items())
+    low, high = min(middles.values()), max(middles.values())
+    aside = len(middles) > 1 and low * high > 0
+    sentence = f"{sentence}; {told}, which no sigmoid loss asks for: a Wasserstein or hinge score"
+    found = topic.warn(share, sentence, f"say output='score', unless it was trained with a sigmoid; {advice}")
+    return found.proposing({"critic.output": "score"}, "likely" if aside else "undecided", told)
 
 
 def training_mode(case: Case) -> Finding:
@@ -120,10 +139,24 @@ def statistics(case: Case) -> Finding:
     unfed = [m for m in norms if fresh(m)]
     share = len(unfed) / len(norms)
     if not unfed:
-        return topic.ok(share, f"{len(norms)} BatchNorm layers have seen data")
+        return _running(topic, case, f"{len(norms)} BatchNorm layers have seen data")
     sentence = f"{len(unfed)} of {len(norms)} BatchNorm layers have never seen data"
     return topic.fail(
         share, sentence, "load running_mean and running_var with the weights; strict=True says what is missing"
+    )
+
+
+def _running(topic: Topic, case: Case, said: str) -> Finding:
+    """Whether the running statistics, which have seen data, also let the model work."""
+    told, status = case.batched
+    if not told:
+        return topic.ok(0.0, said)
+    found = topic.fail if status == "fail" else topic.warn
+    return found(
+        0.0,
+        f"works only with batch statistics: its running statistics do not fit: with them {told}",
+        "compute the running statistics anew from training images, or look for a range, mean and std that was not "
+        "tried here: in eval mode this is not the critic that was trained",
     )
 
 

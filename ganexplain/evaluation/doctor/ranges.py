@@ -17,13 +17,14 @@ Size = tuple[int, int]
 
 
 def ranges(declared: Preprocess, channels: int) -> dict[str, Preprocess]:
-    """Common ranges, means and deviations other than the declared ones, for images of so many channels."""
-    common = {"[-1, 1]": (-1.0, 1.0), "[0, 1]": (0.0, 1.0), "[0, 255]": (0.0, 255.0)}
+    """Common ranges, means and deviations other than the declared ones, for so many channels, the commoner first."""
+    common = {"[-1, 1]": (-1.0, 1.0), "[0, 1]": (0.0, 1.0)}
     found = {word: replace(declared, value_range=r, mean=None, std=None) for word, r in common.items()}
     known = {3: ("ImageNet", IMAGENET), 1: ("MNIST", MNIST)}.get(declared.channels or channels)
     if known is not None:
         name, (mean, std) = known
         found[f"{name} mean and std"] = replace(declared, value_range=(0.0, 1.0), mean=mean, std=std)
+    found["[0, 255]"] = replace(declared, value_range=(0.0, 255.0), mean=None, std=None)
     return {word: reads for word, reads in found.items() if reads != declared}
 
 

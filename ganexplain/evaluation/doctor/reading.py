@@ -50,6 +50,8 @@ def declared_range(case: Case) -> Finding:
         return topic.ok(value, f"{told}{_fitting(ranges)}{unread}", details)
     spelled = " or ".join(_spelled(ranges.others[word].reads) for word in better)
     advice = f"declare what the model was trained on: Preprocess with {spelled}"
+    if len(better) > 1:
+        advice += f"; they fit alike, and {better[0]} is the commonest of them"
     sentence, worst = _mistaken(ranges, own)
     found = (topic.fail if worst else topic.warn)(value, f"{sentence}{unread}", advice, details)
     return found.proposing(ranges.best.proposal, ranges.certainty(better[0]), ranges.evidence(better[0]))
