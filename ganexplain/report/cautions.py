@@ -73,6 +73,19 @@ def _swayed(entry: Facts) -> str:
     return "errors of measurement, other instruments and rounding"
 
 
+def _read_from(about: Facts | None) -> list[str]:
+    """Where the judge's weights were read from, for which class it judges, and what had to be assumed."""
+    if about is None:
+        return []
+    label = about["spec"].get("label")
+    given = "" if label is None else f" It judges images as ones of class {label}; of another class it may say otherwise."
+    said = f"The judge was read from {about['file']} (layout {about['layout']}).{given}"
+    if not about["assumed"]:
+        return [said]
+    assumed = "; ".join(why.partition("; [")[0] for why in about["assumed"].values())
+    return [f"{said} The file does not say everything, and where it is silent this was assumed: {assumed}."]
+
+
 def caveats(entry: Facts) -> list[str]:
     """What the reader must not conclude."""
     critic, found = entry["critic"], entry["verdict"]
@@ -82,6 +95,7 @@ def caveats(entry: Facts) -> list[str]:
         f"It is no forensic proof. One model's verdict, however well explained, is an indication; {_swayed(entry)} can "
         "sway models of this kind.",
     ]
+    out += _read_from(critic["about"])
     if entry["baseline"]["compared"]:
         out.append("It depends on the baseline: measured against another image, other regions can come out strongest.")
     if layer := entry["attributions"][entry["method"]]["params"].get("layer"):
