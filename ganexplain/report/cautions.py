@@ -78,7 +78,7 @@ def _read_from(about: Facts | None) -> list[str]:
     if about is None:
         return []
     label = about["spec"].get("label")
-    given = "" if label is None else f" It judges images as ones of class {label}; of another class it may say otherwise."
+    given = "" if label is None else f" It judges for class {label}; for another class it may say otherwise."
     said = f"The judge was read from {about['file']} (layout {about['layout']}).{given}"
     if not about["assumed"]:
         return [said]

@@ -109,10 +109,10 @@ def test_measured(row: dict, said: str) -> None:
 def test_a_judge_from_a_file_says_what_was_assumed() -> None:
     from ganexplain.report.cautions import _read_from
 
-    about = {"file": "netD.pth", "layout": "dcgan", "spec": {"label": 3}, "assumed": {"a": "LeakyReLU 0.2; [b] c = ..."}}
+    about = {"file": "netD.pth", "layout": "dcgan", "spec": {"label": 3}, "assumed": {"a": "LeakyReLU 0.2; [b] c"}}
     assert _read_from(None) == []
     (said,) = _read_from(about)
     assert "read from netD.pth (layout dcgan)" in said
-    assert "as ones of class 3" in said
+    assert "for class 3" in said
     assert said.endswith("this was assumed: LeakyReLU 0.2.")
     assert "silent" not in _read_from({**about, "assumed": {}})[0]
