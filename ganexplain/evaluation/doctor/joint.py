@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ganexplain.evaluation.doctor import architecture, ranges
-from ganexplain.evaluation.doctor.contest import RELIEVED, Contest, Reading, Variant
+from ganexplain.evaluation.doctor.contest import BETTER, RELIEVED, Contest, Reading, Variant
 from ganexplain.evaluation.doctor.contest import more_accurate as more_right
 from ganexplain.evaluation.doctor.fingerprint import refuted
 from ganexplain.models.critic import Critic, auc
@@ -39,7 +39,7 @@ def upright(tried: Contest) -> str:
     It must do so at least as well as the declared reading does after it is turned round.
     """
     declared = tried.declared
-    least = max(auc(*declared.turned), POOR_AUC)
+    least = max(auc(*declared.turned) - BETTER, POOR_AUC)
     good = {
         word: one
         for word, one in tried.others.items()
