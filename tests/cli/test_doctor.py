@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> Path:
     )
     for name, batch in (("real", REAL), ("fake", FAKE)):
         (tmp_path / name).mkdir()
-        for i, image in enumerate(batch[:60]):
+        for i, image in enumerate(batch[:40]):
             Image.fromarray(tensors.to_uint8(image).permute(1, 2, 0).numpy()).save(tmp_path / name / f"{i:02}.png")
     return tmp_path
 

@@ -79,6 +79,8 @@ def doubts(case: Case) -> tuple[str, str]:
         )
     if case.critic.kind == "score" or found.saturated <= 0.5:
         return "", ""
+    if found.fit is not None:
+        return "", "likely"  # BatchNorm confirms how images are read
     words = (
         f"its range, activations or output are what is wrong: {found.saturated:.0%} of the logits lie beyond {LARGE:g}"
     )
