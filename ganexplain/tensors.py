@@ -60,11 +60,14 @@ def isolated(seed: int = 0, *keys: int | str) -> Iterator[None]:
     python, numpy_state = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     seed = int(rng(seed, *keys).integers(2**31)) if keys else seed
+    # without an accelerator torch.manual_seed keeps a traceback of every call for one that may come: slow and growing
+    cpu_alone = not devices and not torch.backends.mps.is_available()
+    seed_torch = torch.default_generator.manual_seed if cpu_alone else torch.manual_seed
     with torch.random.fork_rng(devices=devices):
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)
-            torch.manual_seed(seed)
+            seed_torch(seed)
             yield
         finally:
             random.setstate(python)
