@@ -46,8 +46,8 @@ def read(path: str | Path) -> Checkpoint:
     except Exception as error:  # a damaged file fails in as many ways as there are bytes
         said = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{path} is damaged or no checkpoint ({type(error).__name__}: {said}); download or copy it again, or, if it is "
-            "a library's own object, save its network's weights: torch.save(net.state_dict(), path)"
+            f"{path} is damaged or no checkpoint ({type(error).__name__}: {said}); download or copy it again, or, "
+            "if it is a library's own object, save its network's weights: torch.save(net.state_dict(), path)"
         ) from error
 
 
