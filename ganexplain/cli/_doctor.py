@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ganexplain.cli import _console
 
 if TYPE_CHECKING:
-    from ganexplain.evaluation.doctor import Examination, Repair
+    from ganexplain.evaluation.doctor import Examination, Finding, Repair
     from ganexplain.models.opening import About
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
@@ -105,8 +105,13 @@ def show(result: Examination) -> None:
     print(f"\n{result.summary}")
 
 
+def _told(result: Examination) -> list[Finding]:
+    """The findings but for methods that work, which one line lists."""
+    return [f for f in result.findings if f.status != "ok" or not f.name.startswith("method ")]
+
+
 def _lines(result: Examination) -> None:
-    for finding in result.findings:
+    for finding in _told(result):
         value = "" if finding.value is None else f"{finding.value:.4g}"
         print(f"{finding.name:28} {finding.status:15} {value:>9}  {finding.sentence}")
         if finding.advice:
@@ -119,7 +124,7 @@ def _table(result: Examination) -> None:
     from rich.text import Text
 
     table = Table("check", "status", "value", "what was seen, and what to do", show_lines=False)
-    for finding in result.findings:
+    for finding in _told(result):
         value = "" if finding.value is None else f"{finding.value:.4g}"
         text = Text(finding.sentence)
         if finding.advice:

@@ -209,6 +209,7 @@ def _subject(model: str, said: Spec | None, critic: str) -> tuple[Generator, Cri
     """The generator, who judges it, and that critic's name."""
     from ganexplain.models.gan import GAN
     from ganexplain.models.resolve import critic_of, generator_of, resolve
+    from ganexplain.models.spec import Spec
 
     found = resolve(model, said, "generator")
     generator = generator_of(found)
@@ -217,7 +218,8 @@ def _subject(model: str, said: Spec | None, critic: str) -> tuple[Generator, Cri
         return generator, found.critic(name), name
     if not critic:
         return generator, None, ""
-    return generator, critic_of(critic), Path(critic).name
+    label = Spec(label=said.label) if said is not None and said.label is not None and Path(critic).is_file() else None
+    return generator, critic_of(critic, spec=label), f"critic {Path(critic).name}"
 
 
 def _measured(

@@ -102,10 +102,12 @@ def _images(
 def _fakes(path: Path, critic: Critic, limit: int, sheet: tuple[int, int] | None, seed: int) -> Tensor:
     """Images of files, or samples of a generator where the path is its file of weights."""
     from ganexplain.models.resolve import SUFFIXES, generator_of
+    from ganexplain.models.spec import Spec
 
     if path.suffix not in SUFFIXES or not path.is_file():
         return _read(path, critic, limit, sheet)
-    generator = generator_of(str(path))
+    label = None if critic.about is None else critic.about.spec.label
+    generator = generator_of(str(path), None if label is None else Spec(label=label))
     return generator.render(generator.sample(min(limit, 200), seed=seed))
 
 
@@ -138,9 +140,12 @@ def _reals(path: Path, generator: Generator, limit: int) -> Tensor:
     """Real images in the size that the generator draws."""
     import torch
 
+    from ganexplain.cli import _inputs
     from ganexplain.data.images import expand, read_image
     from ganexplain.models.preprocess import resized
 
+    if generator.form.name != "images":
+        return _inputs.batch(generator.form, path, limit)
     drawn = generator.render(generator.sample(1, seed=0))
     files = expand([path])
     chosen = [files[i * len(files) // limit] for i in range(limit)] if limit < len(files) else files

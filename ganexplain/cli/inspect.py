@@ -84,7 +84,8 @@ def _written(write: Path, known: list[dict[str, Any]]) -> Path:
 
 
 def _show(checkpoint: Checkpoint, rows: list[dict[str, Any]]) -> None:
-    print(f"{checkpoint.path.name}: {checkpoint.format}, {_counted(len(rows))}")
+    held = "" if checkpoint.program is not None and not rows else f", {_counted(len(rows))}"
+    print(f"{checkpoint.path.name}: {checkpoint.format}{held}")
     for sentence in checkpoint.notes:
         print(f"  {sentence}")
     if checkpoint.program is not None:

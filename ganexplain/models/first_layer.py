@@ -90,6 +90,11 @@ def _watched(
     network: nn.Module, leaves: list[tuple[str, nn.Module]], see: Callable[[str, nn.Module, Tensor | None], None]
 ) -> Iterator[None]:
     """Inside the block ``see`` is told of every use of ``leaves``; the network is in eval mode there."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        raise ValueError(
+            "a TorchScript program does not show its layers; take a method that draws images alone, such as "
+            "--method jacobian, coordinate or random"
+        )
     hooks, modes = [], [(module, module.training) for module in network.modules()]
     for name, module in leaves:
 

@@ -51,6 +51,7 @@ class Generator(nn.Module):
         *,
         layout: str | None = None,
         network: str | None = None,
+        label: int | None = None,
         spec: Spec | str | Path | None = None,
     ) -> Generator:
         """The generator in anybody's file of weights; no code in the file is run.
@@ -59,6 +60,7 @@ class Generator(nn.Module):
             path: .pt, .pth, .ckpt, .tar, .safetensors or TorchScript.
             layout: a name of `ganexplain.models.foreign.LAYOUTS`; None recognises it from names and shapes.
             network: its name in a file of several networks; None takes the one whose name says generator.
+            label: the class that a conditional generator is to draw.
             spec: what the file does not say (prior, range, class, ...), a `Spec` or a TOML file; what was assumed in
                 its place is in ``about.unknown``.
 
@@ -69,7 +71,7 @@ class Generator(nn.Module):
         from ganexplain.models.opening import open_generator
         from ganexplain.models.spec import said
 
-        return open_generator(path, said(spec, layout=layout, network=network))
+        return open_generator(path, said(spec, layout=layout, network=network, label=label))
 
     def given(self, label: int) -> Generator:
         """The same conditional generator that draws one class.

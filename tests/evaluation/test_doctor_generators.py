@@ -226,3 +226,16 @@ def test_the_distance_is_that_of_two_normal_distributions():
     wanted = float(means) + (covs[0] + covs[1] - 2 * sqrtm(covs[0] @ covs[1]).real).trace()
     assert distance(a, b) == pytest.approx(wanted, rel=1e-6)
     assert distance(b, b) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_generator_of_rows_is_examined_as_far_as_rows_go():
+    from ganexplain.models.table import Table
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+    made = Generator.wrap(network, z_dim=4, form=Table(names=("a", "b", "c")))
+    for real in (None, network(torch.randn(60, 4)).detach()):
+        result = examine_generator(made, real=real)
+        assert {result[name].status for name in ("pictures", "tones", "image range")} == {"not applicable"}
+        assert not result.failed
+        assert "rows 3" in result.model

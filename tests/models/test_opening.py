@@ -273,3 +273,22 @@ def test_words_about_a_file_need_a_file(files, capsys):
     code, _, err = told(capsys, "explain", files[0] / "netD.pth", "x.png", "--layout", "dcgn", "--out", files[0] / "o")
     assert code == 2
     assert "did you mean 'dcgan'" in err
+
+
+def test_images_of_a_generator_are_written(files, capsys):
+    folder, _, g = files
+    code, _, err = told(capsys, "sample", folder / "netG.pth", "--n", "3", "--out", folder / "new")
+    assert (code, len(list((folder / "new").glob("*.png")))) == (0, 3)
+    assert "3 images are written" in err
+    code, _, err = told(capsys, "sample", folder / "netG.pth", "--out", folder / "new")
+    assert code == 2
+    assert "holds files already" in err
+    assert told(capsys, "sample", folder / "netD.pth", "--out", folder / "other")[0] == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_program_says_that_it_shows_no_layers(files):
+    folder, _, g = files
+    torch.jit.save(torch.jit.trace(g, torch.randn(2, 10, 1, 1)), folder / "g.ts")
+    with pytest.raises(ValueError, match="does not show its layers; take .* --method jacobian"):
+        Generator.from_checkpoint(folder / "g.ts").first_layer()

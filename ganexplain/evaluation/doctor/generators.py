@@ -42,7 +42,7 @@ def repeats(maker: Maker) -> Finding:
 def output_range(maker: Maker) -> Finding:
     """The range that the network itself fills."""
     topic, generator = Topic("image range", "lowest value"), maker.generator
-    if not isinstance(generator, WrappedGenerator):
+    if not isinstance(generator, WrappedGenerator) or maker.images.ndim != 4:
         return topic.skip("the generator states its range itself")
     low, high = generator.value_range
     raw = generator.raw(maker.codes[:64])
@@ -65,6 +65,8 @@ def output_range(maker: Maker) -> Finding:
 def diversity(maker: Maker) -> Finding:
     """How unlike samples are, beside reals where there are some."""
     topic, reals = Topic("diversity", "difference of two samples"), maker.fitted
+    if maker.images.ndim != 4 and reals is None:
+        return topic.skip(f"the units of {maker.generator.form.many} say nothing without real ones")
     value = spread(maker.images)
     distances = torch.cdist(maker.images.flatten(1).double(), maker.images.flatten(1).double())
     nearest = distances.fill_diagonal_(float("inf")).amin(1)
@@ -72,7 +74,7 @@ def diversity(maker: Maker) -> Finding:
     copies = float((nearest < COPY * median).double().mean()) if median else 1.0
     details = {"share with a copy": copies}
     advice = "the generator has collapsed: take an earlier checkpoint; no direction of it means anything"
-    if value < ALIKE:
+    if maker.images.ndim == 4 and value < ALIKE:
         return topic.fail(value, f"all samples look alike: two differ by {value:.2g} of 2 on average", advice, details)
     if copies > 0.5:
         sentence = f"{copies:.0%} of the samples have a copy among {len(maker.images)}: the generator draws few images"
@@ -92,6 +94,8 @@ def diversity(maker: Maker) -> Finding:
 def pictures(maker: Maker) -> Finding:
     """Whether samples are pictures or noise."""
     topic, reals = Topic("pictures", "correlation of neighbouring pixels"), maker.fitted
+    if maker.images.ndim != 4:
+        return topic.skip(f"{maker.generator.form.many} are no pictures")
     if min(maker.images.shape[-2:]) < 4:
         return topic.skip("the images are too small to have neighbours")
     if spread(maker.images) < ALIKE and float(maker.images.double().flatten(2).std(2).mean()) < ALIKE:
@@ -152,6 +156,8 @@ def statistics(maker: Maker) -> Finding:
 def tones(maker: Maker) -> Finding:
     """Whether samples are as bright as the reals, where the reals are bright."""
     topic, reals = Topic("tones", "correlation of the mean images"), maker.fitted
+    if maker.images.ndim != 4:
+        return topic.skip(f"{maker.generator.form.many} have no brightness")
     if reals is None or len(reals) < 10:
         return topic.skip("needs at least 10 reals")
     means = torch.stack([maker.images.double().mean(0).flatten(), reals.double().mean(0).flatten()])
@@ -202,7 +208,7 @@ def examine_generator(
         ValueError: reals are out of range, or the generator draws a class and was not told which.
     """
     if real is not None:
-        checks.images(real, "real")
+        generator.form.check(real, "real")
     private = copy.deepcopy(generator).eval()  # drawing in train mode would change what BatchNorm remembers
     maker, tell = Maker(private, real, batch_size, seed), advance or (lambda what, done: None)
     checks.finite(maker.images, "the generator's images")
@@ -211,7 +217,7 @@ def examine_generator(
         tell(name, i / len(CHECKS))
         findings.append(check(maker))
     tell("", 1.0)
-    _, channels, height, width = maker.images.shape
-    model = f"codes of {maker.codes.shape[1]} numbers, {generator.prior}; images {channels} x {height} x {width}"
+    size = " x ".join(map(str, maker.images.shape[1:]))
+    model = f"codes of {maker.codes.shape[1]} numbers, {generator.prior}; {generator.form.many} {size}"
     n_real = 0 if real is None else len(real)
     return Examination(model, n_real, len(maker.images), seed, tuple(findings), subject="generator")

@@ -49,8 +49,8 @@ class Maker:
     @cached_property
     def fitted(self) -> Tensor | None:
         """The reals in the size and colours of the samples."""
-        if self.real is None:
-            return None
+        if self.real is None or self.real.ndim != 4:
+            return self.real
         height, width = self.images.shape[-2:]
         return Preprocess(size=(height, width), channels=self.images.shape[1])(self.real[:N]).clamp(-1, 1)
 
