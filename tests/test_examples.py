@@ -93,6 +93,38 @@ def test_celeba32_dcgan():
     assert float(judge.logits(noise(500, 3, 32, 32)).mean()) == pytest.approx(3.2, abs=0.1)
 
 
+@needs_assets
+@pytest.mark.parametrize(
+    ("example", "file"),
+    [
+        ("mnist_dcgan_critic", "mnist-dcgan-critic/netD_epoch_99.pth"),
+        ("mnist_mlp_gan", "mnist-mlp-gan/discriminator.pth"),
+        ("celeba32_dcgan", "celeba32-dcgan/discriminator.pt"),
+        ("meso4", "meso4/meso4_df.safetensors"),
+    ],
+)
+def test_a_layout_reads_what_the_adapter_says(example, file):
+    """So that every figure measured with an adapter is that of the bare file too."""
+    said, read = critic(example), critic_of(str(Path(ASSETS) / file))
+    reads = said.preprocess
+    shape = (reads.channels, *(reads.shape or (28, 28)))
+    images = torch.cat([noise(2, *shape), torch.zeros(1, *shape)])
+    assert torch.allclose(read(images), said(images), atol=1e-4)
+    assert read.preprocess == said.preprocess
+
+
+@needs_assets
+@pytest.mark.parametrize(
+    ("example", "file"),
+    [("mnist_mlp_gan", "mnist-mlp-gan/generator.pth"), ("celeba32_dcgan", "celeba32-dcgan/generator.pt")],
+)
+def test_a_layout_draws_what_the_adapter_draws(example, file):
+    said, read = generator(example), generator_of(str(Path(ASSETS) / file))
+    assert read.prior == said.prior  # told by BatchNorm for the uniform one
+    codes = said.sample(3, seed=5)
+    assert torch.allclose(read.synthesize(codes), said.synthesize(codes), atol=1e-5)
+
+
 @pytest.mark.parametrize("example", ["mnist_dcgan_critic", "meso4", "mnist_mlp_gan", "celeba32_dcgan"])
 def test_missing_weights_are_named(example, monkeypatch, tmp_path):
     monkeypatch.delenv("GANEXPLAIN_ASSETS", raising=False)
