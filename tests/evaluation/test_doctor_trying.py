@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -234,6 +235,10 @@ def test_three_faults_are_repaired() -> None:
     nothing = repair(Critic(trained()), real=REAL, fake=FAKE)
     assert nothing.after is nothing.before
     assert nothing.proposal == {}
+    assert nothing.sentence == "nothing was found that a spec could say better"
+    failed = Finding("constant output", "fail", "all images get one logit")
+    broken = replace(nothing.before, findings=(failed,))
+    assert replace(nothing, before=broken).sentence == "no change of the spec mends what fails: constant output"
 
 
 @pytest.mark.usefixtures("no_methods")

@@ -45,6 +45,8 @@ class Repair:
     @property
     def sentence(self) -> str:
         """Before and after."""
+        if not self.proposal and self.before.failed:
+            return f"no change of the spec mends what fails: {', '.join(f.name for f in self.before.failed)}"
         if not self.proposal:
             return "nothing was found that a spec could say better"
         keys = ", ".join(self.proposal)
