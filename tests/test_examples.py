@@ -13,10 +13,13 @@ from ganexplain import tensors
 from ganexplain.cli.main import main
 from ganexplain.data.images import read_image, to_images
 from ganexplain.models.critic import auc
+from ganexplain.models.foreign import LAYOUTS
 from ganexplain.models.resolve import critic_of, generator_of, resolve
+from ganexplain.models.spec import Spec
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ASSETS = os.environ.get("GANEXPLAIN_ASSETS")
+MNIST_CRITIC = "mnist-dcgan-critic/netD_epoch_99.pth"
 needs_assets = pytest.mark.skipif(not ASSETS, reason="GANEXPLAIN_ASSETS names no folder with other people's weights")
 
 
@@ -123,6 +126,26 @@ def test_a_layout_draws_what_the_adapter_draws(example, file):
     assert read.prior == said.prior  # told by BatchNorm for the uniform one
     codes = said.sample(3, seed=5)
     assert torch.allclose(read.synthesize(codes), said.synthesize(codes), atol=1e-5)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_specs_name_a_layout_and_options_that_it_has(path):
+    spec = Spec.read(path)
+    LAYOUTS.get(spec.layout)().settings(spec)
+    assert spec.images.preprocess()
+
+
+@needs_assets
+def test_specs_say_what_the_adapters_say():
+    for example, file in (("meso4", "meso4/meso4_df.safetensors"), ("mnist_dcgan_critic", MNIST_CRITIC)):
+        said = critic(example)
+        read = critic_of(str(Path(ASSETS) / file), spec=Spec.read(EXAMPLES / f"{example}.toml"))
+        images = noise(2, said.preprocess.channels, *said.preprocess.shape)
+        assert torch.allclose(read(images), said(images), atol=1e-4)
+    faces = Spec.read(EXAMPLES / "celeba32_dcgan_generator.toml")
+    read = generator_of(str(Path(ASSETS) / "celeba32-dcgan/generator.pt"), faces)
+    codes = read.sample(2)
+    assert torch.allclose(read.synthesize(codes), generator("celeba32_dcgan").synthesize(codes), atol=1e-5)
 
 
 @pytest.mark.parametrize("example", ["mnist_dcgan_critic", "meso4", "mnist_mlp_gan", "celeba32_dcgan"])
