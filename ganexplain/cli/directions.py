@@ -219,7 +219,7 @@ def _subject(model: str, said: Spec | None, critic: str) -> tuple[Generator, Cri
     if not critic:
         return generator, None, ""
     label = Spec(label=said.label) if said is not None and said.label is not None and Path(critic).is_file() else None
-    return generator, critic_of(critic, spec=label), f"critic {Path(critic).name}"
+    return generator, critic_of(critic, spec=label), Path(critic).name
 
 
 def _measured(

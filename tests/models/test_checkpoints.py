@@ -411,7 +411,7 @@ def test_the_face_generator_of_the_registry(face_weights) -> None:
     found = read(face_weights)
     weights = found.network(role="generator")
     assert weights.name == "netG_state_dict"
-    same(weights, torch.load(face_weights, weights_only=True)["netG_state_dict"])
+    same(weights, torch.load(face_weights, weights_only=True, map_location="cpu")["netG_state_dict"])
     assert weights.tensors["main.0.weight"].shape == (100, 512, 4, 4)
 
 
