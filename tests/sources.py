@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(importlib.import_module("ganexplain").__file__ or "").parent
-FOUNDATION = {"registry", "checks", "tensors", "store", "folders", "figures"}
+FOUNDATION = {"registry", "checks", "tensors", "store", "folders", "pages", "figures"}
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

@@ -11,7 +11,7 @@ from ganexplain.cli import _console
 
 if TYPE_CHECKING:
     from ganexplain.evaluation.doctor import Examination, Finding, Repair
-    from ganexplain.models.opening import About
+    from ganexplain.models.about import About
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
 

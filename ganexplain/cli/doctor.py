@@ -137,21 +137,14 @@ def _generator(
 
 
 def _reals(path: Path, generator: Generator, limit: int) -> Tensor:
-    """Real images in the size that the generator draws."""
-    import torch
-
+    """Reals as the generator makes its own: images in its size and colours, or rows or signals."""
     from ganexplain.cli import _inputs
-    from ganexplain.data.images import expand, read_image
-    from ganexplain.models.preprocess import resized
+    from ganexplain.data.images import read_folder
 
     if generator.form.name != "images":
         return _inputs.batch(generator.form, path, limit)
-    drawn = generator.render(generator.sample(1, seed=0))
-    files = expand([path])
-    chosen = [files[i * len(files) // limit] for i in range(limit)] if limit < len(files) else files
-    images = [read_image(file, channels=drawn.shape[1]) for file in chosen]
-    size = (int(drawn.shape[2]), int(drawn.shape[3]))
-    return torch.cat([one if one.shape[2:] == size else resized(one, size) for one in images]).clamp(-1, 1)
+    _, channels, height, width = generator.render(generator.sample(1, seed=0)).shape
+    return read_folder(path, channels=channels, size=(height, width), limit=limit)
 
 
 def _tile(words: str) -> tuple[int, int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    file: Path = typer.Argument(help="A file of weights. Nothing in it is run."),  # noqa: B008
+    file: Path = typer.Argument(help="A file of weights. No Python in it is run."),  # noqa: B008
     layout: LayoutOption = "",
     network: NetworkOption = "",
     spec: SpecOption = None,

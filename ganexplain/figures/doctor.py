@@ -183,7 +183,20 @@ def seen_figure(images: Tensor, span: tuple[float, float], given: Sequence[int])
         span: the lowest and highest value that the network reads.
         given: how many of them are reals and how many fakes.
     """
-    both = ("reals", images[: given[0]]), ("fakes", images[given[0] : given[0] + given[1]])
+    words = f"what the network reads: values from {span[0]:.3g} (black) to {span[1]:.3g} (white)"
+    return rows_figure(images, given, ("reals", "fakes"), words)
+
+
+def rows_figure(images: Tensor, given: Sequence[int], names: tuple[str, str], words: str = "") -> Figure:
+    """Images of two kinds, a row each.
+
+    Args:
+        images: (N, C, H, W) in [-1, 1], the first kind first.
+        given: how many there are of each kind.
+        names: of the kinds.
+        words: below them.
+    """
+    both = (names[0], images[: given[0]]), (names[1], images[given[0] : given[0] + given[1]])
     rows = [(name, part) for name, part in both if len(part)]
     columns = max(len(part) for _, part in rows)
     left, side, gap = MARGIN + max(style.extent(name)[0] for name, _ in rows) + 0.1, 0.66, 0.05
@@ -200,6 +213,5 @@ def seen_figure(images: Tensor, span: tuple[float, float], given: Sequence[int])
             for j, image in enumerate(part):
                 place = ((left + j * (side + gap)) / width, bottom / total, side / width, side / total)
                 style.show(figure.add_axes(place), image[:3] if len(image) in (3, 4) else image[:1])
-        words = f"what the network reads: values from {span[0]:.3g} (black) to {span[1]:.3g} (white)"
         figure.text(left / width, 0.1 / total, words, size=style.SMALL, color=style.MUTED)
     return figure

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganexplain import pages
 from ganexplain.latent.comparison import figure_of
 from ganexplain.models.forms import told
 
@@ -18,11 +18,7 @@ def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         document: what ``directions.json`` holds.
         pictures: PNG bytes by file name.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    images = {name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in pictures.items()}
+    environment, images = pages.templates(Path(__file__).parent), pages.inlined(pictures)
     environment.filters["told"] = told
     first = document["directions"][0]
     shown = {"headings": list(first["figures"]), "measured": first["strength"] is not None, "figure": figure_of}

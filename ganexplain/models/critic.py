@@ -21,7 +21,7 @@ from ganexplain.models.verdict import LOW, Calibration, Verdict, platt
 if TYPE_CHECKING:  # opening knows critics
     from pathlib import Path
 
-    from ganexplain.models.opening import About
+    from ganexplain.models.about import About
     from ganexplain.models.spec import Spec
 
 Network = nn.Module | Callable[[Tensor], Any]
@@ -106,7 +106,7 @@ class Critic(nn.Module):
         label: int | None = None,
         spec: Spec | str | Path | None = None,
     ) -> Critic:
-        """The discriminator or detector in anybody's file of weights; no code in the file is run.
+        """The discriminator or detector in anybody's file of weights; no Python in it is run.
 
         Args:
             path: .pt, .pth, .ckpt, .tar, .safetensors, TorchScript or .onnx.

@@ -16,7 +16,7 @@ from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.private import private_copy
 
 if TYPE_CHECKING:  # opening knows generators
-    from ganexplain.models.opening import About
+    from ganexplain.models.about import About
     from ganexplain.models.spec import Spec
 
 
@@ -54,7 +54,7 @@ class Generator(nn.Module):
         label: int | None = None,
         spec: Spec | str | Path | None = None,
     ) -> Generator:
-        """The generator in anybody's file of weights; no code in the file is run.
+        """The generator in anybody's file of weights; no Python in it is run.
 
         Args:
             path: .pt, .pth, .ckpt, .tar, .safetensors or TorchScript.

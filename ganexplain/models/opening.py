@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganexplain import tensors
 from ganexplain.models import checkpoints
+from ganexplain.models.about import About
 from ganexplain.models.checkpoints import Checkpoint
 from ganexplain.models.checkpoints.checkpoint import role_of
 from ganexplain.models.critic import Critic
@@ -22,50 +23,6 @@ from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 PROBES = 8  # images of a kind that a program is tried on
 BEFORE = {"probability": "logit", "class_probabilities": "classes"}  # what comes before a last sigmoid or softmax
 UNKNOWN_SIDE = 64  # of the images that it is tried on, where it declares no size
-
-
-@dataclass(frozen=True)
-class About:
-    """Where a model came from, and what was assumed.
-
-    Attributes:
-        path: the file.
-        network: the network's name in it, "" where it has none.
-        layout: name of the layout, or the format of a program ("torchscript", "onnx").
-        lines: the architecture in a few readable lines.
-        unknown: what the file cannot say, and what was assumed in its place.
-        spec: what was said, read and assumed.
-        notes: what a reader must know, one sentence each.
-        reread: opens the same network with another spec.
-    """
-
-    path: Path
-    network: str
-    layout: str
-    lines: tuple[str, ...]
-    unknown: Mapping[str, str]
-    spec: Spec
-    notes: tuple[str, ...] = ()
-    reread: Callable[[Spec], Any] = field(repr=False, compare=False, default=lambda spec: None)
-
-    @property
-    def text(self) -> str:
-        """All of it for a person."""
-        name = f", network {self.network!r}" if self.network else ""
-        assumed = [f"not in the file: {what}: {said}" for what, said in self.unknown.items()]
-        return "\n".join([f"{self.path.name}{name}, layout {self.layout}", *self.lines, *assumed, *self.notes])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON, without the folder."""
-        return {
-            "file": self.path.name,
-            "network": self.network,
-            "layout": self.layout,
-            "architecture": list(self.lines),
-            "assumed": dict(self.unknown),
-            "spec": self.spec.to_dict(),
-            "notes": list(self.notes),
-        }
 
 
 class Conditioned(nn.Module):
@@ -94,7 +51,10 @@ class Squared(nn.Module):
 
 def open_critic(path: str | Path, spec: Spec | None = None) -> Critic:
     """The discriminator or detector in a file of weights; see `Critic.from_checkpoint`."""
-    spec, checkpoint = spec or Spec(), checkpoints.read(path)
+    return _critic_in(checkpoints.read(path), spec or Spec())
+
+
+def _critic_in(checkpoint: Checkpoint, spec: Spec) -> Critic:
     if checkpoint.program is not None and spec.layout is None:
         return _program(checkpoint, checkpoint.program, spec)
     found, name = _network(checkpoint, spec, "discriminator")
@@ -102,18 +62,21 @@ def open_critic(path: str | Path, spec: Spec | None = None) -> Critic:
     found = _at_the_logit(found)
     network = found.network if label is None else Conditioned(found.network, label)
     critic = _critic(network, found.spec)
-    critic.about = _about(checkpoint, name, found, lambda other: open_critic(path, other))
+    critic.about = _about(checkpoint, name, found, lambda other: open_critic(checkpoint.path, other))
     return critic
 
 
 def open_generator(path: str | Path, spec: Spec | None = None) -> Generator:
     """The generator in a file of weights; see `Generator.from_checkpoint`."""
-    spec, checkpoint = spec or Spec(), checkpoints.read(path)
+    return _generator_in(checkpoints.read(path), spec or Spec())
+
+
+def _generator_in(checkpoint: Checkpoint, spec: Spec) -> Generator:
     if checkpoint.program is not None and spec.layout is None:
         return _program_generator(checkpoint, checkpoint.program, spec)
     found, name = _network(checkpoint, spec, "generator")
     generator = _generator(found.network, found.spec, found.num_classes)
-    generator.about = _about(checkpoint, name, found, lambda other: open_generator(path, other))
+    generator.about = _about(checkpoint, name, found, lambda other: open_generator(checkpoint.path, other))
     return generator
 
 
@@ -128,8 +91,8 @@ def open_model(path: str | Path, spec: Spec | None = None) -> Critic | Generator
         weights = checkpoint.network(spec.network, None if len(checkpoint.networks) == 1 else "discriminator")
         named = spec if spec.role else replace(spec, role=role_of(Path(path).stem))
         if recognised(weights, named).role == "generator":
-            return open_generator(path, spec)
-    return open_critic(path, spec)
+            return _generator_in(checkpoint, spec)
+    return _critic_in(checkpoint, spec)
 
 
 def _network(checkpoint: Checkpoint, spec: Spec, role: str) -> tuple[Found, str]:
@@ -199,12 +162,20 @@ def _generator(network: nn.Module, spec: Spec, num_classes: int) -> Generator:
 
 def _program(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Critic:
     """A program tells nothing of its meaning; its declared input may tell the size, and its outputs what they are."""
-    spec = spec.over(Spec(images=_declared(checkpoint)))
+    _check_program(checkpoint, spec)
+    said, spec = spec, spec.over(Spec(images=_declared(checkpoint)))
     output = spec.critic.output or _output_of(program, spec.images)
     spec = spec.over(Spec(critic=CriticSpec(output=output)))
     critic = _critic(program, spec)
     critic.differentiable, critic.clips = checkpoint.differentiable, True
-    critic.about = _about_program(checkpoint, spec, lambda other: open_critic(checkpoint.path, other))
+    unknown = {
+        "critic.output": f"{output}, as its outputs for noise look; [critic] output",
+        "critic.polarity": 'a high output means real; [critic] polarity = "fake"',
+        "images.range": "images in [-1, 1]; [images] range, mean, std",
+    }
+    critic.about = _about_program(
+        checkpoint, spec, _unsaid(said, unknown), lambda other: open_critic(checkpoint.path, other)
+    )
     return critic
 
 
@@ -240,6 +211,8 @@ def _output_of(program: nn.Module, images: ImageSpec) -> str:
 
 def _program_generator(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Generator:
     """A program as a generator; the length of a code may be declared, or read from the weights that it carries."""
+    _check_program(checkpoint, spec)
+    said = spec
     first = next((v for k, v in checkpoint.facts.items() if k.startswith("inputs.")), None)
     if spec.generator.z_dim is None:
         declared = first[1] if first and len(first) > 1 and isinstance(first[1], int) else None
@@ -248,8 +221,31 @@ def _program_generator(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -
         generator = _generator(program, spec, 0)
     except ValueError:
         generator = _generator(Squared(program), spec, 0)
-    generator.about = _about_program(checkpoint, spec, lambda other: open_generator(checkpoint.path, other))
+    unknown = {
+        "generator.prior": f"codes from a {generator.prior} distribution assumed; [generator] prior",
+        "generator.range": "images in [-1, 1] assumed; [generator] range",
+    }
+    generator.about = _about_program(
+        checkpoint, spec, _unsaid(said, unknown), lambda other: open_generator(checkpoint.path, other)
+    )
     return generator
+
+
+def _unsaid(spec: Spec, unknown: Mapping[str, str]) -> dict[str, str]:
+    """Of what a program does not tell, that which nobody said either."""
+    told = {f"{section}.{key}" for section, part in spec.to_dict().items() if isinstance(part, dict) for key in part}
+    return {key: why for key, why in unknown.items() if key not in told}
+
+
+def _check_program(checkpoint: Checkpoint, spec: Spec) -> None:
+    """Refuse what is said of a network that is rebuilt, since a program runs as it is."""
+    said = {"label": spec.label, "network": spec.network, "[architecture]": spec.architecture or None}
+    for name, value in said.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} = {value!r} was given, but {checkpoint.path.name} is a program ({checkpoint.format}), which "
+                "runs as it is; leave it out, or name the layout of the weights in it (--layout)"
+            )
 
 
 def _length(checkpoint: Checkpoint, spec: Spec) -> int | None:
@@ -261,13 +257,9 @@ def _length(checkpoint: Checkpoint, spec: Spec) -> int | None:
     return None
 
 
-def _about_program(checkpoint: Checkpoint, spec: Spec, reread: Callable[[Spec], Any]) -> About:
-    said = spec.critic.output or "logit"
-    unknown = {
-        "critic.output": f"{said}, as its outputs for noise look; [critic] output",
-        "critic.polarity": 'a high output means real; [critic] polarity = "fake"',
-        "images.range": "images in [-1, 1]; [images] range, mean, std",
-    }
+def _about_program(
+    checkpoint: Checkpoint, spec: Spec, unknown: Mapping[str, str], reread: Callable[[Spec], Any]
+) -> About:
     lines: tuple[str, ...] = (f"a program of the format {checkpoint.format}, run as it is",)
     if not checkpoint.differentiable:
         lines += ("it lets no gradient through: methods that need calls alone remain, such as kernel_shap",)

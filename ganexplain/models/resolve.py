@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the command line reads HELP from here and must not wait for
 HELP = (
     "bundled:NAME, a saved GAN, anybody's file of weights (.pt, .pth, .ckpt, .safetensors, TorchScript, .onnx), or a "
     "factory that returns a Critic, Generator or GAN: file.py:factory or package.module:factory. A factory is code and "
-    "is run: name only files that you trust. A file of weights runs nothing."
+    "is run: name only files that you trust. No Python in a file of weights is run."
 )
 FORMS = "bundled:fashion, runs/gan.safetensors, netD.pth, file.py:factory or package.module:factory"
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".tar", ".bin", ".pkl", ".pickle", ".onnx", ".ts")

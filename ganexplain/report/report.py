@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ganexplain import __version__, folders, store
+from ganexplain import __version__, folders, pages, store
 from ganexplain.explanation import Explanation
 from ganexplain.report import content, files, pictures
 from ganexplain.report.directions import Discovery
@@ -91,17 +91,9 @@ class Report:
         return self._rendered("fragment.html")
 
     def _rendered(self, template: str) -> str:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
         from ganexplain.models.forms import told
 
+        environment = pages.templates(Path(__file__).parent / "templates", lstrip_blocks=True)
         environment.filters["told"] = told
         shown = {"doc": self.document, "pictures": self._pictures, "numbered": pictures.NUMBERED, **_filters()}
         return environment.get_template(template).render(shown)

@@ -228,6 +228,18 @@ def test_the_distance_is_that_of_two_normal_distributions():
     assert distance(b, b) == pytest.approx(0, abs=1e-9)
 
 
+def test_samples_are_drawn_beside_reals(tmp_path):
+    from ganexplain.evaluation.doctor import page
+
+    result = examined(trained(), real=reals())
+    assert torch.equal(result.evidence.seen[:8], reals()[:8].clamp(-1, 1))
+    assert result.evidence.given == (8, 8)
+    page.write(result, tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"samples.png", "readings.png", "index.html", "doctor.json"} <= names
+    assert page.figures(examined(trained()))["samples.png"].startswith(b"\x89PNG")
+
+
 def test_a_generator_of_rows_is_examined_as_far_as_rows_go():
     from ganexplain.models.table import Table
 

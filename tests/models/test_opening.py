@@ -122,6 +122,12 @@ def test_what_a_program_returns_and_reads_is_tried(files):
     }
     assert torch.allclose(found["p"](IMAGES), d(IMAGES).flatten(), atol=1e-3)
     assert torch.allclose(found["two"](IMAGES), found["logits"](IMAGES), atol=1e-3)
+    assert set(found["p"].about.unknown) == {"critic.output", "critic.polarity", "images.range"}
+    fake = Spec(critic=CriticSpec(polarity="fake"), images=said.images)
+    assert "critic.polarity" not in Critic.from_checkpoint(folder / "p.ts", spec=fake).about.unknown
+    for more in ({"label": 3}, {"network": "netD"}, {"architecture": {"slope": 0.1}}):
+        with pytest.raises(ValueError, match="was given, but p.ts is a program"):
+            Critic.from_checkpoint(folder / "p.ts", spec=Spec(**more))
     made = Generator.from_checkpoint(folder / "g.ts")  # its weights tell the length of a code
     codes = made.sample(3)
     assert torch.allclose(made.synthesize(codes), g(codes[:, :, None, None]), atol=1e-5)

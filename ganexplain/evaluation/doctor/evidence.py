@@ -47,15 +47,13 @@ class Evidence:
     @classmethod
     def of(cls, case: Case) -> Evidence:
         """The evidence of a case whose critic runs."""
-        known = case.critic.calibration
         contests = [tried for tried in (case.ranges, case.orders, case.architectures) if tried is not None]
         named = _named(contests)
         areas = {word: one.area for word, one in named.items() if one.judged}
         fits = {word: one.fit.distances for word, one in named.items() if one.fit is not None}
         layers = case.declared.fit.layers if case.pictures and case.declared.fit is not None else ()
         seen, span, given = _seen(case)
-        threshold = known.threshold if known else 0.0
-        return cls(_logits(case), threshold, case.critic.unit, areas, fits, layers, seen, span, given)
+        return cls(_logits(case), case.critic.threshold, case.critic.unit, areas, fits, layers, seen, span, given)
 
 
 def _logits(case: Case) -> Rows:

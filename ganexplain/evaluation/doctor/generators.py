@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganexplain import checks, tensors
 from ganexplain.evaluation.doctor import fingerprint as prints
 from ganexplain.evaluation.doctor import unsaid
+from ganexplain.evaluation.doctor.evidence import SHOWN, WIDEST, Evidence
 from ganexplain.evaluation.doctor.examination import Advance, Examination
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.evaluation.doctor.maker import Maker, smoothness, spread
@@ -220,4 +221,19 @@ def examine_generator(
     size = " x ".join(map(str, maker.images.shape[1:]))
     model = f"codes of {maker.codes.shape[1]} numbers, {generator.prior}; {generator.form.many} {size}"
     n_real = 0 if real is None else len(real)
-    return Examination(model, n_real, len(maker.images), seed, tuple(findings), subject="generator")
+    return Examination(
+        model, n_real, len(maker.images), seed, tuple(findings), subject="generator", evidence=_evidence(maker)
+    )
+
+
+def _evidence(maker: Maker) -> Evidence:
+    """What the figures are drawn from: samples beside reals, and what BatchNorm layers are fed under each prior."""
+    known = {} if maker.own is None else maker.by_prior
+    fits = {f"{name} codes": one.distances for name, one in known.items()}
+    layers = () if maker.own is None else maker.own.layers
+    if maker.images.ndim != 4:
+        return Evidence(fits=fits, layers=layers)
+    kinds = [part[:SHOWN] for part in (maker.fitted, maker.images) if part is not None]
+    step = -(-max(maker.images.shape[-2:]) // WIDEST)
+    shown = torch.cat(kinds)[..., ::step, ::step]
+    return Evidence(fits=fits, layers=layers, seen=shown, given=(len(shown) - len(kinds[-1]), len(kinds[-1])))

@@ -131,7 +131,7 @@ def threshold(case: Case) -> Finding:
     if case.both is None:
         return topic.skip(case.lacking)
     known, parts = case.critic.calibration, (case.real_logits, case.fake_logits)
-    cut, slope = (known.threshold, known.slope) if known else (0.0, 1.0)
+    cut, slope = case.critic.threshold, known.slope if known else 1.0
     called = [float((part < cut).double().mean()) for part in parts]
     if case.critic.kind == "score" and known is None:
         word, means = "score", [float(part.mean()) for part in parts]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganexplain import folders
+from ganexplain import folders, pages
 from ganexplain.evaluation.doctor.examination import Examination
 
 FOLDER = folders.Kind("an examination", "doctor.json", "doctor", ("doctor.json", "index.html", "*.png"))
@@ -17,6 +16,7 @@ TITLES = {
     "readings.png": "Read in other ways",
     "layers.png": "What BatchNorm layers are fed, beside what they saw in training",
     "seen.png": "The images as the network reads them",
+    "samples.png": "Samples, and real images beside them",
 }
 ORDER = {"fail": 0, "warn": 1, "ok": 2, "not applicable": 3}
 
@@ -48,7 +48,9 @@ def figures(result: Examination) -> dict[str, bytes]:
         found["readings.png"] = doctor.readings_figure(seen.areas, seen.fits)
     if len(seen.layers) > 1:
         found["layers.png"] = doctor.layers_figure(seen.fits, seen.layers)
-    if seen.seen is not None:
+    if seen.seen is not None and result.subject == "generator":
+        found["samples.png"] = doctor.rows_figure(seen.seen, seen.given, ("reals", "samples"))
+    elif seen.seen is not None:
         found["seen.png"] = doctor.seen_figure(seen.seen, seen.span, seen.given)
     return {name: style.png(figure) for name, figure in found.items()}
 
@@ -60,10 +62,6 @@ def page(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         document: what ``doctor.json`` holds.
         pictures: PNG bytes by file name.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    images = {name: "data:image/png;base64," + base64.b64encode(data).decode() for name, data in pictures.items()}
+    environment, images = pages.templates(Path(__file__).parent), pages.inlined(pictures)
     ranked = sorted(document["findings"], key=lambda finding: ORDER[finding["status"]])
     return environment.get_template("page.html.j2").render(doc=document, images=images, titles=TITLES, findings=ranked)

@@ -102,7 +102,7 @@ def resize(case: Case) -> Finding:
         return topic.skip("the critic declares no size")
     if all(tuple(part.shape[-2:]) == reads.shape for part in parts):
         return topic.skip(f"the images come in the declared size {reads.shape[1]}x{reads.shape[0]}")
-    base, cut = case.ordered, case.critic.calibration.threshold if case.critic.calibration else 0.0
+    base, cut = case.ordered, case.critic.threshold
     modes = case.contest(base.critic, ranges.resizes(base.reads), base=base)
     own = _logits(base) < cut
     flips = {mode: float(((_logits(other) < cut) != own).double().mean()) for mode, other in modes.others.items()}

@@ -13,7 +13,6 @@ from ganexplain import checks
 from ganexplain.models.checkpoints import Weights
 from ganexplain.models.spec import Spec
 
-ROLES = ("discriminator", "generator")
 SHOWN = 6  # names of tensors in an error
 
 
