@@ -12,10 +12,10 @@ from PIL import Image
 from ganexplain import tensors
 from ganexplain.cli.main import main
 from ganexplain.data.images import read_image, to_images
-from ganexplain.models.critic import auc
 from ganexplain.models.foreign import LAYOUTS
 from ganexplain.models.resolve import critic_of, generator_of, resolve
 from ganexplain.models.spec import Spec
+from ganexplain.models.verdict import auc
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ASSETS = os.environ.get("GANEXPLAIN_ASSETS")

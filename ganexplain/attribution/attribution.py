@@ -28,12 +28,14 @@ class Contribution:
         value: signed, in the attribution's unit; positive speaks for the side.
         share: of the net sum, or None where positive and negative parts nearly cancel, or have no scale.
         error: standard error of ``value``, or None for a method that does not sample.
+        name: what it is called, or nothing where only its place says what it is.
     """
 
     player: int
     value: float
     share: float | None
     error: float | None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Attribution:
         quality: (N,) a fit's R^2, or None.
         notes: what a reader must know, one sentence each.
         form: what kind of input was explained.
+        names: what each player is called, by its label; empty where a place says it better.
     """
 
     values: Tensor
@@ -82,6 +85,7 @@ class Attribution:
     quality: Tensor | None = None
     notes: tuple[str, ...] = field(default=())
     form: Form = IMAGES
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -155,6 +159,7 @@ class Attribution:
                 float(total[i]),
                 float(total[i]) / net if shares else None,
                 None if self.error is None else float(self.error[row, i]),
+                self.names[i] if self.names else "",
             )
             for i in order.tolist()
             if total[i] != 0
@@ -220,7 +225,7 @@ class Attribution:
                 known["auc"],
                 known["placed"],
             )
-            facts["notes"] = tuple(facts["notes"])
+            facts["notes"], facts["names"] = tuple(facts["notes"]), tuple(facts.get("names", ()))
             facts["form"] = form_of(facts.get("form", IMAGES.to_json()))
             rest = {name: tensors.get(name) for name in TENSORS}
             return cls(**facts, **rest, verdict=verdict)  # type: ignore[arg-type]
@@ -245,4 +250,4 @@ TENSORS = (
     "converged",
     "quality",
 )
-WORDS = ("side", "method", "domain", "baseline", "params", "unit", "notes")
+WORDS = ("side", "method", "domain", "baseline", "params", "unit", "notes", "names")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +25,12 @@ class Chart:
         evidence: (coordinates (M, *), rows (M,)) -> (M,) logits, higher is more real, differentiable; ``rows`` says
             which input each row belongs to, since methods expand and split batches.
         players: (1 or N, *coordinates) canonical integer labels of what is removed together, or None.
+        names: what each player is called, by its label; empty where a place says it better.
         domain: the domain's name.
         baseline: the baseline's name.
         origins: (N or 1, K, *coordinates) a set of baselines, over which an explanation is averaged, or None.
+        fill: (points (M, *), keep (M, *) bool) -> (M, *), what stands where players are removed, for a baseline that
+            depends on what is left, such as an in-painted one; None puts the origin there.
         image: (coordinates, rows) -> (M, C, H, W) for display, where there is one.
         path: (t (M,), rows) -> (points, velocities), or None for the straight line.
         scale: the natural unit of a change of the logit (interquartile range of the reals' logits), 0 if unknown.
@@ -41,7 +45,9 @@ class Chart:
     players: Tensor | None
     domain: str
     baseline: str
+    names: tuple[str, ...] = ()
     origins: Tensor | None = None
+    fill: Callable[[Tensor, Tensor], Tensor] | None = None
     image: Callable[[Tensor, Tensor], Tensor] | None = None
     path: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     scale: float = 0.0
@@ -93,16 +99,34 @@ class Chart:
 
     def coalitions(self, keep: Tensor, row: int, batch_size: int) -> Tensor:
         """(M,) float64 evidence of input ``row`` with only the players of ``keep`` (M, P) in place."""
+        rows = torch.tensor([row], device=self.point.device)
+
+        def evaluate(piece: Tensor) -> Tensor:
+            return self.values(self.composed(piece, row), rows.expand(len(piece)), batch_size)
+
+        return tensors.batched(evaluate, batch_size, keep.to(self.point.device))
+
+    def composed(self, keep: Tensor, row: int) -> Tensor:
+        """(M, *coordinates) of input ``row`` with only the players of ``keep`` (M, P) in place.
+
+        Raises:
+            ValueError: the domain has no players.
+        """
         if self.players is None:
             raise ValueError(f"the domain {self.domain!r} has no players to remove")
         rows = torch.tensor([row], device=self.point.device)
-        parts = self._of(self.point, rows), self._of(self.origin, rows), self._of(self.players, rows)
-        keep = keep.to(self.point.device)
+        point, origin, players = (self._of(part, rows) for part in (self.point, self.origin, self.players))
+        if self.fill is None:
+            return groups.compose(point, origin, players, keep)
+        mask = groups.kept(players, keep)
+        return self.fill(point.expand(len(keep), *point.shape[1:]), mask)
 
-        def evaluate(piece: Tensor) -> Tensor:
-            return self.values(groups.compose(*parts, piece), rows.expand(len(piece)), batch_size)
-
-        return tensors.batched(evaluate, batch_size, keep)
+    def without(self, row: int) -> Tensor:
+        """(P, *coordinates) input ``row`` with each of its players removed in turn."""
+        if self.players is None:
+            raise ValueError(f"the domain {self.domain!r} has no players to remove")
+        count = int(groups.counts(self.players)[row if len(self.players) > 1 else 0])
+        return self.composed(~torch.eye(count, dtype=torch.bool, device=self.point.device), row)
 
     def ends(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """(N,) float64 evidence at the point and at the origin, the mean over a set of origins; run once."""
@@ -146,9 +170,23 @@ class Chart:
 BaselineLike = str | Tensor | Callable[[Critic, Tensor], Tensor] | None
 
 
-class Domain(Protocol):
+class Domain(ABC):
     """Writes inputs in coordinates; one domain a file in ``attribution/domains``."""
 
+    @abstractmethod
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
         """The chart of these inputs under this critic."""
-        ...
+
+    def seen(self, critic: Critic, inputs: Tensor) -> Tensor:
+        """What the critic judges for these inputs: the inputs themselves, or the images of codes.
+
+        Raises:
+            ValueError: they are no valid inputs.
+        """
+        return critic.form.check(inputs)
+
+    def baselines(self, critic: Critic, baseline: BaselineLike) -> int:
+        """How many baselines stand behind ``baseline``: 1, or the size of a set."""
+        from ganexplain.attribution.baselines import baselines_in
+
+        return baselines_in(baseline, critic.form.ndim)

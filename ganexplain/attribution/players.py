@@ -59,9 +59,13 @@ def compose(point: Tensor, origin: Tensor, players: Tensor, keep: Tensor) -> Ten
         players: (M or 1, *coordinates) canonical labels.
         keep: (M, P) bool.
     """
+    return torch.where(kept(players, keep), point, origin)
+
+
+def kept(players: Tensor, keep: Tensor) -> Tensor:
+    """(M, *coordinates) bool: whether ``keep`` (M, P) is true for the player of each coordinate."""
     labels = players.flatten(1).expand(len(keep), -1)
-    mask = keep.gather(1, labels).reshape(len(keep), *point.shape[1:])
-    return torch.where(mask, point, origin)
+    return keep.gather(1, labels).reshape(len(keep), *players.shape[1:])
 
 
 def limited(players: Tensor | None, most: int, method: str) -> Tensor:

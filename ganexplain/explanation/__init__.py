@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ganexplain.explanation.explainer import Explainer, Progress, explain
-from ganexplain.explanation.explanation import Explanation, describe
+from ganexplain.explanation.explanation import Explanation, Facet, describe
 from ganexplain.explanation.parts import region_totals
 from ganexplain.explanation.plan import Plan, suited
 
-__all__ = ["Explainer", "Explanation", "Plan", "Progress", "describe", "explain", "region_totals", "suited"]
+__all__ = ["Explainer", "Explanation", "Facet", "Plan", "Progress", "describe", "explain", "region_totals", "suited"]

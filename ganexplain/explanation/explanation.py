@@ -11,14 +11,61 @@ from torch import Tensor, nn
 
 from ganexplain import store
 from ganexplain.attribution.attribution import Attribution
+from ganexplain.attribution.counterfactuals import Counterfactual
+from ganexplain.evaluation.dependence import Dependence
 from ganexplain.evaluation.trust import Trust
 from ganexplain.explanation.parts import region_totals
 from ganexplain.explanation.plan import Plan
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import IMAGES, Form
+from ganexplain.models.labelled import LabelReading
+from ganexplain.models.patches import PatchMap
 from ganexplain.models.verdict import Verdict
 
 QUANTILES = torch.linspace(0, 1, 101, dtype=torch.float64)  # of the reals' logits, minimum and maximum included
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The same verdict in other coordinates than places: in frequencies, or in latent directions.
+
+    Attributes:
+        domain: the domain's name, "frequency" or "latent".
+        names: (P,) what the parts are called, by label.
+        attributions: by method name, in the order of the plan.
+        trusts: by method name.
+        images: (P, C, H, W) the image without each part: with the baseline's in its place.
+        logits: (P,) the critic's logits of those.
+        facts: what the domain found beside, JSON-able, such as the quality of an inversion.
+        arrays: curves and spectra behind the figures.
+        notes: what a reader must know, one sentence each.
+    """
+
+    domain: str
+    names: tuple[str, ...]
+    attributions: Mapping[str, Attribution]
+    trusts: Mapping[str, Trust]
+    images: Tensor
+    logits: Tensor
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> Attribution:
+        """The attribution of the first method that was computed."""
+        return next(iter(self.attributions.values()))
+
+    @property
+    def word(self) -> str:
+        """The word of the primary attribution: "RELIABLE", "CHECK" or "NOT RELIABLE"."""
+        known = self.trusts.get(self.primary.method)
+        return "CHECK" if known is None else known.word
+
+    def totals(self, method: str | None = None) -> Tensor:
+        """(P,) value of each part by a method, the primary one by default."""
+        found = self.primary if method is None else self.attributions[method]
+        return found.totals()[0]
 
 
 @dataclass(frozen=True)
@@ -38,6 +85,11 @@ class Explanation:
         notes: what a reader must know, one sentence each.
         interrupted: not everything that was planned was computed.
         form: what kind of input it is.
+        facets: the verdict in other coordinates, by domain.
+        counterfactuals: the smallest changes that would turn the verdict.
+        dependence: how far the regions' values depend on the baseline, or None.
+        patches: what the cells of a patch discriminator say, or None.
+        labels: what a conditional critic says under every label, or None.
     """
 
     name: str
@@ -52,6 +104,11 @@ class Explanation:
     notes: tuple[str, ...] = field(default=())
     interrupted: bool = False
     form: Form = IMAGES
+    facets: Mapping[str, Facet] = field(default_factory=dict)
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    dependence: Dependence | None = None
+    patches: PatchMap | None = None
+    labels: LabelReading | None = None
 
     @property
     def primary(self) -> Attribution:

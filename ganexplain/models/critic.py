@@ -16,12 +16,13 @@ from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.private import in_training, private_copy
 from ganexplain.models.reference import Reference
-from ganexplain.models.verdict import LOW, Calibration, Verdict, platt
+from ganexplain.models.verdict import LOW, Calibration, Verdict, auc, platt
 
 if TYPE_CHECKING:  # opening knows critics
     from pathlib import Path
 
     from ganexplain.models.about import About
+    from ganexplain.models.generator import Generator
     from ganexplain.models.spec import Spec
 
 Network = nn.Module | Callable[[Tensor], Any]
@@ -92,6 +93,7 @@ class Critic(nn.Module):
         self.about: About | None = None
         self.differentiable, self.clips = True, False
         self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
+        self._made_by: tuple[Generator, ...] = ()  # in a tuple, or it would count among the critic's own modules
         self._found: dict[str, bool] = {}  # shared by all forms of this critic
         self._fast: tuple[Any, Network, nn.Module] | None = None  # state, the network of that state, its faster form
         self.network = private_copy(network) if isinstance(network, nn.Module) else network
@@ -241,6 +243,15 @@ class Critic(nn.Module):
         self.form.check(reals, "reals")
         return self._variant(reference=Reference(reals, self.logits(reals)))
 
+    def with_generator(self, generator: Generator) -> Critic:
+        """The same critic that knows who makes the images it judges, so that they can be explained in latent codes."""
+        return self._variant(_made_by=(generator,))
+
+    @property
+    def generator(self) -> Generator | None:
+        """The generator whose images it judges, or None where none is known."""
+        return self._made_by[0] if self._made_by else None
+
     def _variant(self, **changes: Any) -> Critic:
         twin = copy.copy(self)
         twin.__dict__ = {**self.__dict__, **changes}
@@ -284,13 +295,3 @@ class Critic(nn.Module):
     def unit(self) -> str:
         """The word "logit", or "score" for a critic whose output is defined only up to scale or constant."""
         return "score" if self.kind == "score" and self.calibration is None else "logit"
-
-
-def auc(real: Tensor, fake: Tensor) -> float:
-    """P(a real's logit > a fake's), ties one half.
-
-    >>> auc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]))
-    0.875
-    """
-    difference = real.double()[:, None] - fake.double()[None]
-    return float((difference > 0).double().mean() + 0.5 * (difference == 0).double().mean())

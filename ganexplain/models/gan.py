@@ -69,7 +69,7 @@ class GAN:
             raise ValueError("this GAN has no judge yet")
         reads = Preprocess(size=self.generator.resolution, channels=self.generator.channels)
         critic = Critic(network, output=self.kinds[name], preprocess=reads)
-        critic = critic.with_calibration(self.calibrations.get(name))
+        critic = critic.with_calibration(self.calibrations.get(name)).with_generator(self.generator)
         return critic if self.reals is None else critic.with_reference(tensors.from_uint8(self.reals))
 
     def save(self, path: str | Path) -> Path:

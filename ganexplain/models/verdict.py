@@ -93,3 +93,13 @@ def platt(real: Tensor, fake: Tensor, real_share: float = 0.5) -> tuple[float, f
             "say polarity='fake' if a high output means fake, or the other real_class"
         )
     return centre - spread * b / a, a / spread
+
+
+def auc(real: Tensor, fake: Tensor) -> float:
+    """P(a real's logit > a fake's), ties one half.
+
+    >>> auc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]))
+    0.875
+    """
+    difference = real.double()[:, None] - fake.double()[None]
+    return float((difference > 0).double().mean() + 0.5 * (difference == 0).double().mean())

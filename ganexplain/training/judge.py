@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.gan import GAN
-from ganexplain.models.verdict import Calibration
+from ganexplain.models.verdict import Calibration, auc
 from ganexplain.training import losses
 from ganexplain.training.config import Config
 from ganexplain.training.loop import DivergedError, laid_out

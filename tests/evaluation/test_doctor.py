@@ -19,9 +19,10 @@ from ganexplain.evaluation.doctor.contest import correct, improvement
 from ganexplain.evaluation.doctor.examination import CHECKS, examined
 from ganexplain.evaluation.doctor.judgement import polarity, threshold
 from ganexplain.evaluation.doctor.reading import declared_range
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.gan import GAN, bundled
 from ganexplain.models.preprocess import Preprocess
+from ganexplain.models.verdict import auc
 
 
 def pictures(mean, n=40, channels=1, side=12, spread=0.35, seed=0):

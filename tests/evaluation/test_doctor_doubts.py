@@ -11,8 +11,9 @@ from ganexplain.evaluation.doctor.batches import on_batches
 from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.examination import CHECKS, Examination, examined
 from ganexplain.evaluation.doctor.repair import repaired
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.preprocess import Preprocess
+from ganexplain.models.verdict import auc
 from tests.evaluation.test_doctor import FAKE, REAL
 
 ASKED = ("constant output", "batch statistics", "polarity", "declared range", "saturation")

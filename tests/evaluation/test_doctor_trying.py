@@ -16,9 +16,10 @@ from ganexplain.evaluation.doctor.examination import CHECKS, Examination, examin
 from ganexplain.evaluation.doctor.fingerprint import Fingerprint, certainty, fingerprint, refuted, watching
 from ganexplain.evaluation.doctor.repair import repair, repaired
 from ganexplain.evaluation.doctor.weights import initialisation
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.spec import Spec
+from ganexplain.models.verdict import auc
 
 SIDE = 16
 MEAN, STD = ranges.IMAGENET

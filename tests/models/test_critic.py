@@ -11,9 +11,9 @@ from torch.nn.functional import leaky_relu
 from torch.nn.utils import parametrizations, spectral_norm
 
 from ganexplain import tensors
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.verdict import Calibration, platt
+from ganexplain.models.verdict import Calibration, auc, platt
 
 X = tensors.normal(0, "critic", shape=(5, 1, 12, 12)).clamp(-1, 1)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.chart import BaselineLike, Chart
+from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.domains._own import of_form, own_chart
 from ganexplain.models.critic import Critic
 from ganexplain.models.table import Table
@@ -16,7 +16,7 @@ from ganexplain.models.table import Table
 __all__ = ["Feature"]
 
 
-class Feature:
+class Feature(Domain):
     """Which feature of a row: coordinates (F,) as the network reads them; a player is a feature, a category or a group.
 
     Args:

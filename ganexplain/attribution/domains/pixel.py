@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganexplain.attribution.chart import BaselineLike, Chart
+from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.domains._own import of_form, own_chart
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Images
@@ -13,7 +13,7 @@ from ganexplain.models.forms import Images
 __all__ = ["Pixel"]
 
 
-class Pixel:
+class Pixel(Domain):
     """Where, pixel by pixel: coordinates (C, H, W); a player is one pixel with all its channels."""
 
     name = "pixel"

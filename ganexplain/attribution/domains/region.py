@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganexplain import checks
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.chart import BaselineLike, Chart
+from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.domains._own import of_form, own_chart
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Images
@@ -17,7 +17,7 @@ __all__ = ["Region"]
 SEGMENTS = "SLIC, or a grid"
 
 
-class Region:
+class Region(Domain):
     """Where, region by region: coordinates (C, H, W); the players are segments of the image, or a mask of your own.
 
     Args:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganexplain import checks
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.chart import BaselineLike, Chart
+from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.domains._own import of_form, own_chart
 from ganexplain.models.critic import Critic
 from ganexplain.models.signal import Signal
@@ -15,7 +15,7 @@ from ganexplain.models.signal import Signal
 __all__ = ["Window"]
 
 
-class Window:
+class Window(Domain):
     """When, in a signal: coordinates (C, L); a player is a span of time of one channel.
 
     Args:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ganexplain import checks, tensors
 from ganexplain.attribution.attribution import Attribution
-from ganexplain.attribution.baselines import baselines_in
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.models.critic import Critic
 
@@ -102,25 +101,24 @@ class Method(ABC):
         sign = checks.side(side)
         flip = sign if self.odd else 1
         with tensors.isolated(seed), torch.enable_grad():  # also inside a caller's no_grad
-            self.critic.form.check(inputs)
-            # layers keep their names and meanings only in the network as it was given
-            critic = self.critic if self.needs == "modules" else self.critic.fast(inputs, batch_size=self.batch_size)
-            alone = self.batch_size > 1 and critic.judges_alone(inputs)
+            seen = self.domain.seen(self.critic, inputs)
+            critic, alone = self._run_on(seen)
             chart = self.domain.bind(critic, inputs, self.baseline)
             point, origin = chart.ends(self.batch_size)
-            asked = chart if flip == sign else _negated(chart)
+            asked = chart if flip == sign else negated(chart)
             # a layer must see the images one by one too
             run = self.variant(batch_size=1) if alone and self.needs == "modules" else self
             found = run._outcome(asked, seed) if self.sets else run._averaged(asked, seed)
             checks.finite(found.values, f"the values of {self.name}")
-            verdict = self.critic.judge(inputs, batch_size=self.batch_size)
+            verdict = self.critic.judge(seen, batch_size=self.batch_size)
         net = flip * found.values.double().flatten(1).sum(1).cpu()
         notes = (*chart.notes, *self._notes(chart, origin, alone), *found.notes)
         _warned(notes)
         return Attribution(
             values=flip * found.values,
             players=chart.players,
-            images=inputs.detach().clone(),
+            names=chart.names,
+            images=seen.detach().clone(),
             origins=_shown(chart),
             verdict=verdict,
             origin_logit=origin.to(verdict.logit),
@@ -138,6 +136,12 @@ class Method(ABC):
             quality=found.quality,
             notes=notes,
         )
+
+    def _run_on(self, seen: Tensor) -> tuple[Critic, bool]:
+        """The critic in its fastest form that the method can use, and whether it judges images one by one."""
+        # layers keep their names and meanings only in the network as it was given
+        critic = self.critic if self.needs == "modules" else self.critic.fast(seen, batch_size=self.batch_size)
+        return critic, self.batch_size > 1 and critic.judges_alone(seen)
 
     def _notes(self, chart: Chart, origin: Tensor, alone: bool) -> tuple[str, ...]:
         outside = chart.outside(origin) if self.compares else ()
@@ -176,7 +180,7 @@ class Method(ABC):
 
     def passes(self, n_players: int) -> int:
         """The most forward passes an image, with the baselines that were given."""
-        k = baselines_in(self.baseline, self.critic.form.ndim)
+        k = self.domain.baselines(self.critic, self.baseline)
         return self.planned(n_players) + k - 1 if self.sets else self.planned(n_players) * k
 
     def variant(self, **changes: Any) -> Self:
@@ -246,7 +250,8 @@ def domain_named(name: str) -> Domain:
     return made
 
 
-def _negated(chart: Chart) -> Chart:
+def negated(chart: Chart) -> Chart:
+    """The chart with evidence for the other side."""
     return replace(chart, evidence=lambda coordinates, rows: -chart.evidence(coordinates, rows))
 
 

@@ -15,8 +15,8 @@ from ganexplain.evaluation.doctor.case import CLASSES, LIMIT, Case
 from ganexplain.evaluation.doctor.contest import LARGE_GAIN, SURELY, compared
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.models import outputs
-from ganexplain.models.critic import Critic, auc
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.critic import Critic
+from ganexplain.models.verdict import POOR_AUC, auc
 
 PROBED = 16  # images of a kind that are also shown far too bright and dark
 FAR = (4.0, -4.0)  # times what the network reads: a score leaves [0, 1] there, a probability cannot

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from ganexplain.evaluation.doctor.area import gain, interval
 from ganexplain.evaluation.doctor.contest import SURELY, Pair, Reading
 from ganexplain.evaluation.doctor.fingerprint import FITS, KNOWN, BatchNorm
-from ganexplain.models.critic import Critic, auc
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.critic import Critic
+from ganexplain.models.verdict import POOR_AUC, auc
 
 JUMP = 0.15  # gain in AUC that running statistics are blamed for
 BLIND, ABOVE = 0.5, 0.9  # AUC of a critic that is blind to noise, and of one that surely tells what it did not before

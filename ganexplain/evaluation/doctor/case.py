@@ -14,10 +14,10 @@ from ganexplain.evaluation.doctor import architecture, batches, joint, ranges
 from ganexplain.evaluation.doctor.area import interval
 from ganexplain.evaluation.doctor.contest import Contest, Reading, compared
 from ganexplain.evaluation.doctor.fingerprint import FITS, KNOWN, Moments, fingerprint, watching
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Images
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.verdict import POOR_AUC, auc
 
 CLASSES = ("classes", "class_probabilities")  # outputs that have a real_class in place of a polarity
 ENOUGH = 10  # images of a kind below which no AUC is stated

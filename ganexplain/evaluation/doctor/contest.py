@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ganexplain.evaluation.doctor.area import gain
 from ganexplain.evaluation.doctor.fingerprint import Fingerprint, certainty, refuted
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.preprocess import Preprocess
+from ganexplain.models.verdict import auc
 
 CLEARLY = 2.58  # standard errors of a difference of AUCs: several alternatives are tried, so 99 % and not 95 %
 CHANCE = 0.005  # one tail of the same 99 %

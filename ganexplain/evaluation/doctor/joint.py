@@ -9,9 +9,9 @@ from ganexplain.evaluation.doctor import architecture, ranges
 from ganexplain.evaluation.doctor.contest import BETTER, RELIEVED, Contest, Reading, Variant
 from ganexplain.evaluation.doctor.contest import more_accurate as more_right
 from ganexplain.evaluation.doctor.fingerprint import refuted
-from ganexplain.models.critic import Critic, auc
+from ganexplain.models.critic import Critic
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.verdict import POOR_AUC, auc
 
 CLOSE = 0.05  # sum of AUC and accuracy by which readings are alike
 

@@ -13,8 +13,7 @@ from ganexplain.evaluation.doctor.case import CLASSES, Case
 from ganexplain.evaluation.doctor.contest import LARGE
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.evaluation.doctor.fingerprint import FITS
-from ganexplain.models.critic import auc
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.verdict import POOR_AUC, auc
 
 SURELY_INVERTED = 0.4  # upper end of the AUC's interval that leaves no doubt
 PLAIN = {"black": -1.0, "grey": 0.0, "white": 1.0}

@@ -8,8 +8,7 @@ from ganexplain.evaluation.doctor.case import Case
 from ganexplain.evaluation.doctor.contest import Contest, Reading
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.evaluation.doctor.fingerprint import FITS, OFF
-from ganexplain.models.critic import auc
-from ganexplain.models.verdict import POOR_AUC
+from ganexplain.models.verdict import POOR_AUC, auc
 
 LOST = 0.6  # distance at which a critic that only guesses fits nowhere
 JUMP = 0.15  # gain in AUC at which another slope is likely without BatchNorm: wrong slopes often gain a little

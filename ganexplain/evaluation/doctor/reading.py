@@ -9,8 +9,8 @@ from ganexplain.evaluation.doctor.case import LIMIT, Case
 from ganexplain.evaluation.doctor.contest import LARGE_GAIN, SURELY, Contest, Reading
 from ganexplain.evaluation.doctor.finding import Finding, Topic
 from ganexplain.evaluation.doctor.fingerprint import FITS
-from ganexplain.models.critic import auc
 from ganexplain.models.preprocess import Preprocess
+from ganexplain.models.verdict import auc
 
 LOST = 0.6  # AUC under which a critic cannot be said to work as declared
 
