@@ -44,8 +44,8 @@ class Probes:
         told = " and ".join(f"{kind} ({self.logits[kind]:.2f})" for kind in self.blind)
         return (
             f"this judge has a blind spot: it calls {told} more real than the known reals ({self.reals:.2f} on "
-            f"average), so a high {self.unit} says little of images unlike those that it was trained on, and a baseline "
-            "far from the data would distort an explanation"
+            f"average), so a high {self.unit} says little of images unlike those that it was trained on, and a "
+            "baseline far from the data would distort an explanation"
         )
 
 

@@ -73,5 +73,5 @@ def test_the_face_critic_that_scores_noise_above_reals_is_exposed() -> None:
     faces = torch.from_numpy(lfw_subset()[:64]).float()[:, None].expand(-1, 3, -1, -1) * 2 - 1
     found = probe(critic.with_reference(resized(faces, (32, 32)).clamp(-1, 1)))
     assert found.blind[0] == "uniform noise"
-    assert found.logits["uniform noise"] == pytest.approx(3.2, abs=0.5)
+    assert found.logits["uniform noise"] > 10 * found.reals
     assert "blind spot" in found.sentence
