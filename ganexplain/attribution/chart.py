@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.attribution import players as groups
 from ganexplain.models.critic import Critic
+
+if TYPE_CHECKING:  # baselines know charts
+    from ganexplain.attribution.baselines import Origin
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Chart:
         fill: (points (M, *), keep (M, *) bool) -> (M, *), what stands where players are removed, for a baseline that
             depends on what is left, such as an in-painted one; None puts the origin there.
         image: (coordinates, rows) -> (M, C, H, W) for display, where there is one.
-        path: (t (M,), rows) -> (points, velocities), or None for the straight line.
+        path: (t (M,), rows) -> (points, velocities) of the way from the origin to the point, or None for `between`.
+        curve: (start (M, *), end (M, *), t (M,)) -> (points, velocities) of the domain's way between any two places, or
+            None for the straight line.
+        shown: (N or 1, *coordinates) what stands for the origin in a picture, where its mean over a set does not exist.
         scale: the natural unit of a change of the logit (interquartile range of the reals' logits), 0 if unknown.
         real_range: lowest and highest logit of the known reals, or None.
         notes: what a reader must know, one sentence each.
@@ -50,6 +56,8 @@ class Chart:
     fill: Callable[[Tensor, Tensor], Tensor] | None = None
     image: Callable[[Tensor, Tensor], Tensor] | None = None
     path: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    curve: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    shown: Tensor | None = None
     scale: float = 0.0
     real_range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
@@ -60,9 +68,14 @@ class Chart:
         """Points of the path at t in [0, 1] and their velocities d point / d t, both (M, *coordinates)."""
         if self.path is not None:
             return self.path(t, rows)
-        velocity = self._of(self.point, rows) - self._of(self.origin, rows)
-        fraction = t.to(velocity).view(-1, *[1] * (velocity.ndim - 1))
-        return self._of(self.origin, rows) + fraction * velocity, velocity
+        return self.between(self._of(self.origin, rows), self._of(self.point, rows), t)
+
+    def between(self, start: Tensor, end: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Points at t (M,) on the domain's way from ``start`` to ``end`` and their velocities, all (M, *coordinates)."""
+        if self.curve is not None:
+            return self.curve(start, end, t)
+        velocity = end - start
+        return start + t.to(velocity).view(-1, *[1] * (velocity.ndim - 1)) * velocity, velocity
 
     def values(self, coordinates: Tensor, rows: Tensor, batch_size: int) -> Tensor:
         """(M,) float64 evidence without gradients, at most ``batch_size`` rows at a time."""
@@ -167,7 +180,7 @@ class Chart:
         return tensor[rows] if len(tensor) > 1 else tensor.expand(len(rows), *tensor.shape[1:])
 
 
-BaselineLike = str | Tensor | Callable[[Critic, Tensor], Tensor] | None
+BaselineLike = str | Tensor | Callable[[Critic, Tensor], "Tensor | Origin"] | None
 
 
 class Domain(ABC):
@@ -177,8 +190,13 @@ class Domain(ABC):
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:
         """The chart of these inputs under this critic."""
 
-    def seen(self, critic: Critic, inputs: Tensor) -> Tensor:
+    def seen(self, critic: Critic, inputs: Tensor, *, batch_size: int = 64) -> Tensor:
         """What the critic judges for these inputs: the inputs themselves, or the images of codes.
+
+        Args:
+            critic: the critic.
+            inputs: what is explained.
+            batch_size: the largest batch that a generator sees.
 
         Raises:
             ValueError: they are no valid inputs.

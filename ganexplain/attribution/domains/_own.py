@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from ganexplain.attribution.baselines import origin_of
+from ganexplain.attribution.baselines import Origin, origin_of
 from ganexplain.attribution.chart import BaselineLike, Chart
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Form
@@ -73,8 +74,16 @@ def own_chart(
         domain=domain,
         baseline=origin.name,
         origins=None if origin.many is None else form.scaled(origin.many),
+        fill=_filling(form, origin),
         image=lambda coordinates, rows: form.unscaled(coordinates),
         scale=reference.iqr if reference is not None else 0.0,
         real_range=reference.range if reference is not None else None,
+        notes=origin.notes,
         facts=facts,
     )
+
+
+def _filling(form: Form, origin: Origin) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """`Origin.fill` in the chart's coordinates."""
+    fill = origin.fill
+    return None if fill is None else lambda points, keep: form.scaled(fill(form.unscaled(points), keep))
