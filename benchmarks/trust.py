@@ -54,7 +54,7 @@ class Case:
         first = self.maps["kernel_shap"]
         self.image, self.origin = image, first.origins
         chart = ge.Region(self.labels).bind(explainer.critic, image, first.origins)
-        self.orders = faithfulness.orders(chart, self.side, n_orders=plan.n_orders, seed=plan.seed)
+        self.orders = faithfulness.orders(chart, self.side, n_orders=plan.amounts.n_orders, seed=plan.seed)
         self.randomised = {name: explainer._randomised(self.maps[name], self.labels) for name in RIGHT}
         self.others = {name: explainer._others(self.maps[name], self.labels) for name in RIGHT}
 
@@ -92,7 +92,7 @@ class Case:
         return self.word(total, partner, [total] * len(random_maps), flats)
 
     def _other_images(self) -> Tensor:
-        return self.explainer.others[: self.explainer.plan.n_others]
+        return self.explainer.others[: self.explainer.plan.amounts.n_others]
 
     def _flat_of_other(self, kind: str, image: Tensor) -> Tensor:
         flat = edges(image[None]) if kind == "edges" else (image[None] - self.origin).abs().sum(1)[0]

@@ -115,18 +115,18 @@ class Explainer:
         plan, labels = self.plan, self._regions(image)
         n = int(groups.counts(labels[None])[0])
         others = None if self.others is None else self._other_images(image)
-        compared = 0 if others is None else min(plan.n_others, len(others))
+        compared = 0 if others is None else min(plan.amounts.n_others, len(others))
         scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
         reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
         shuffled = LOOKS + randomisation.planned(self.critic, 2 + reals)
-        total = LOOKS + 2 + self._tried() + faithfulness.planned(n, plan.n_orders)
+        total = LOOKS + 2 + self._tried() + faithfulness.planned(n, plan.amounts.n_orders)
         for name in plan.methods:
             method = self._method(name, labels, plan.baseline)
             size = labels.numel() if isinstance(method.domain, Pixel) else n
             light = self._light(method)
             total += method.passes(size) + scored
             if n >= faithfulness.FEWEST and isinstance(self.critic.network, nn.Module):
-                total += plan.n_randomised * (shuffled + light.passes(size))
+                total += plan.amounts.n_randomised * (shuffled + light.passes(size))
             if others is not None and not any(key[0] == name for key in self._maps):
                 total += sum(light.passes(size) for size in self._sizes(method, others))
         return total
@@ -190,7 +190,7 @@ class Explainer:
     def _light(self, method: Method) -> Method:
         if not hasattr(method, "max_evaluations"):
             return method
-        most = 30 if method.needs != "calls" else self.plan.light
+        most = 30 if method.needs != "calls" else self.plan.amounts.light
         return method.variant(max_evaluations=min(most, method.max_evaluations))
 
     def _check(self, found: Mapping[str, Attribution], labels: Tensor, tell: Progress) -> Iterator[tuple[str, Trust]]:
@@ -222,7 +222,9 @@ class Explainer:
             return None
         plan = self.plan
         with tensors.isolated(plan.seed):
-            return faithfulness.orders(region, side, n_orders=plan.n_orders, seed=plan.seed, batch_size=plan.batch_size)
+            return faithfulness.orders(
+                region, side, n_orders=plan.amounts.n_orders, seed=plan.seed, batch_size=plan.batch_size
+            )
 
     def _randomised(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
         if int(labels.max()) + 1 < faithfulness.FEWEST:
@@ -233,7 +235,7 @@ class Explainer:
         start = self._start(attribution)
         method = self._light(self._method(attribution.method, labels, start))
         out = []
-        for k in range(self.plan.n_randomised):
+        for k in range(self.plan.amounts.n_randomised):
             other = randomised(self.critic, torch.cat(calm), seed=self.plan.seed + k, batch_size=self.plan.batch_size)
             if other is None:
                 return None
@@ -268,13 +270,13 @@ class Explainer:
         kept = self._maps[key]
         mine = placed(self.critic.form.scaled(attribution.images), labels)
         same = (kept[:, 0] - mine).abs().flatten(1).amax(1) < 1e-3  # the image itself is no other image
-        maps = kept[~same, 1][: self.plan.n_others]
+        maps = kept[~same, 1][: self.plan.amounts.n_others]
         return [groups.totals(m[None], labels[None])[0] for m in maps] if len(maps) else None
 
     def _other_images(self, like: Tensor) -> Tensor:
         """(at most n_others + 1, C, H, W): one more than needed, since the image itself may be among them."""
         others = like[:0] if self.others is None else self.others
-        order = tensors.rng(self.plan.seed, "others").permutation(len(others))[: self.plan.n_others + 1]
+        order = tensors.rng(self.plan.seed, "others").permutation(len(others))[: self.plan.amounts.n_others + 1]
         return self._fit(others[torch.from_numpy(order)], like)
 
     def _fit(self, images: Tensor, like: Tensor) -> Tensor:
