@@ -71,7 +71,7 @@ class Chart:
         return self.between(self._of(self.origin, rows), self._of(self.point, rows), t)
 
     def between(self, start: Tensor, end: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Points at t (M,) on the domain's way from ``start`` to ``end`` and their velocities, all (M, *coordinates)."""
+        """Points at t (M,) of the way from ``start`` to ``end``, and their velocities, all (M, *coordinates)."""
         if self.curve is not None:
             return self.curve(start, end, t)
         velocity = end - start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -101,7 +101,7 @@ class Method(ABC):
         sign = checks.side(side)
         flip = sign if self.odd else 1
         with tensors.isolated(seed), torch.enable_grad():  # also inside a caller's no_grad
-            seen = self.domain.seen(self.critic, inputs)
+            seen = self.domain.seen(self.critic, inputs, batch_size=self.batch_size)
             critic, alone = self._run_on(seen)
             chart = self.domain.bind(critic, inputs, self.baseline)
             point, origin = chart.ends(self.batch_size)
@@ -119,7 +119,7 @@ class Method(ABC):
             players=chart.players,
             names=chart.names,
             images=seen.detach().clone(),
-            origins=_shown(chart),
+            origins=_shown(chart, self.batch_size),
             verdict=verdict,
             origin_logit=origin.to(verdict.logit),
             form=self.critic.form,
@@ -255,7 +255,11 @@ def negated(chart: Chart) -> Chart:
     return replace(chart, evidence=lambda coordinates, rows: -chart.evidence(coordinates, rows))
 
 
-def _shown(chart: Chart) -> Tensor:
+def _shown(chart: Chart, batch_size: int) -> Tensor:
     rows = torch.arange(len(chart.point), device=chart.point.device)
-    origin = chart.origin.expand(chart.point.shape)
-    return origin.clone() if chart.image is None else chart.image(origin, rows).detach().clone()
+    origin = (chart.origin if chart.shown is None else chart.shown).expand(chart.point.shape)
+    return origin.clone() if chart.image is None else _drawn(chart.image, batch_size, origin, rows)
+
+
+def _drawn(image: Callable[[Tensor, Tensor], Tensor], batch_size: int, coordinates: Tensor, rows: Tensor) -> Tensor:
+    return tensors.batched(lambda c, r: image(c, r).detach().clone(), batch_size, coordinates, rows)

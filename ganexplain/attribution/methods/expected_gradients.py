@@ -86,7 +86,8 @@ class ExpectedGradients(Method):
 
     def _one(self, chart: Chart, ways: list[Chart], labels: Tensor, row: int, seed: int) -> tuple[Tensor, Tensor, int]:
         """Values (*coordinates), errors (P,) and evaluations of one input."""
-        slope, whole = self._pilot(chart, row)
+        slope = self._pilot(chart, row)
+        whole = (chart.point[row] - chart.origin[row if len(chart.origin) > 1 else 0]).double()
         point, origin = chart.ends(self.batch_size)
         sampled = Sampled(labels, float(point[row] - origin[row]) - float((slope * whole).sum()))
         draws, n = _Draws(chart, ways, row, slope), 0
@@ -101,17 +102,15 @@ class ExpectedGradients(Method):
             if done or self.max_evaluations - PILOT - n < FIRST:
                 return values.to(chart.point.dtype), error, n + PILOT
 
-    def _pilot(self, chart: Chart, row: int) -> tuple[Tensor, Tensor]:
-        """The mean gradient on the way from the mean baseline, and the distance from there, both (*coordinates)."""
+    def _pilot(self, chart: Chart, row: int) -> Tensor:
+        """(*coordinates) the mean gradient on the way from the mean baseline."""
         t = (torch.arange(PILOT, dtype=torch.float64, device=chart.point.device) + 0.5) / PILOT
         rows = torch.full((PILOT,), row, device=t.device)
 
-        def both(fractions: Tensor, piece: Tensor) -> Tensor:
-            points, velocities = chart.at(fractions, piece)
-            return torch.stack([chart.gradient(points, piece), velocities], 1).double()
+        def slope(fractions: Tensor, piece: Tensor) -> Tensor:
+            return chart.gradient(chart.at(fractions, piece)[0], piece).double()
 
-        mean = tensors.batched(both, self.batch_size, t, rows).mean(0)
-        return mean[0], mean[1]
+        return tensors.batched(slope, self.batch_size, t, rows).mean(0)
 
     def _close(self, totals: Tensor, error: Tensor) -> bool:
         return bool(error.norm() <= self.tol * totals.norm())
@@ -127,14 +126,13 @@ class _Draws:
     def at(self, which: Tensor, t: Tensor) -> Tensor:
         """(M, *coordinates) float64 at fractions ``t`` (M,) of the ways ``which`` (M,)."""
         rows = torch.full((len(t),), self.row, device=self.chart.point.device)
-        points, velocities = self._straight(which, t) if self.chart.path is None else self._along(which, t, rows)
+        points, velocities = self._between(which, t) if self.chart.path is None else self._along(which, t, rows)
         return (self.chart.gradient(points, rows).double() - self.slope) * velocities.double()
 
-    def _straight(self, which: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Points and velocities on straight ways, of all baselines at once."""
+    def _between(self, which: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and velocities on the domain's ways, of all baselines at once."""
         origin = self.origins[which.to(self.origins.device)]
-        velocity = self.chart.point[self.row] - origin
-        return origin + t.to(velocity).view(-1, *[1] * (velocity.ndim - 1)) * velocity, velocity
+        return self.chart.between(origin, self.chart.point[self.row].expand_as(origin), t.to(origin.device))
 
     def _along(self, which: Tensor, t: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         points, velocities = torch.empty(0), torch.empty(0)
