@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 
 from ganexplain import __version__, checks
-from ganexplain.attribution.attribution import SCALED, SHARES_FROM, Attribution
-from ganexplain.evaluation.trust import FAIL, VITAL
-from ganexplain.explanation import Explanation, Plan
-from ganexplain.models.forms import Form
-from ganexplain.report import cautions, words
+from ganexplain.attribution.attribution import Attribution
+from ganexplain.explanation import Explanation
+from ganexplain.report import cautions, values, words
 from ganexplain.report.directions import Discovery
 from ganexplain.report.files import ARRAYS, KIND, safe_names
 from ganexplain.report.parts import form_facts, part_facts
@@ -77,7 +75,7 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
     critic = dict(explanation.critic)
     verdict = _verdict(explanation)
     regions = _regions(explanation)
-    trust = {name: _trust(t, explanation.form) for name, t in explanation.trusts.items()}
+    trust = {name: values.trust_facts(t, explanation.form.told) for name, t in explanation.trusts.items()}
     known = trust.get(first.method)
     entry: dict[str, Any] = {
         "name": explanation.name,
@@ -92,10 +90,12 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
         "interrupted": explanation.interrupted,
         "verdict": verdict,
         "critic": critic,
-        "plan": _plan(explanation.plan),
-        "baseline": _baseline(first),
+        "plan": explanation.plan.to_json(),
+        "baseline": values.baseline_facts(first),
         "regions": regions,
-        "attributions": {name: _attribution(a, explanation) for name, a in explanation.attributions.items()},
+        "attributions": {
+            name: values.attribution_facts(a, explanation.totals(name)) for name, a in explanation.attributions.items()
+        },
         "trust": trust,
         "notes": [words.sentence(explanation.form.told(note)) for note in explanation.notes],
     }
@@ -108,10 +108,10 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
 
 def _sentences(entry: Mapping[str, Any], first: Attribution) -> dict[str, str]:
     side, unit, found = entry["side"], first.unit, entry["verdict"]
-    values = [r["value"] for r in entry["regions"]]
+    parts = [r["value"] for r in entry["regions"]]
     whole = "the change from the baseline" if first.gap is not None else "the balance"
     base, form = entry["baseline"], first.form
-    towards, away = sum(v for v in values if v > 0), sum(v for v in values if v < 0)
+    towards, away = sum(v for v in parts if v > 0), sum(v for v in parts if v < 0)
     if base["compared"]:
         from_ = words.baseline(base["name"], base["logit"], found["threshold"], found["fake"], entry["critic"]["unit"])
     else:
@@ -158,71 +158,14 @@ def _regions(explanation: Explanation) -> list[dict[str, Any]]:
     """The regions (or features, or spans), strongest first by the primary method."""
     first, places = explanation.primary, part_facts(explanation)
     totals = {name: explanation.totals(name).double().cpu() for name in explanation.attributions}
-    total, errors = totals[first.method], _errors(first, explanation)
-    net, gross = float(total.sum()), float(total.abs().sum())
-    shares = first.unit in SCALED and gross > 0 and abs(net) / gross >= SHARES_FROM
-    rows = []
-    for number, label in enumerate(total.abs().argsort(descending=True, stable=True).tolist(), 1):
-        rows.append(
-            {
-                "number": number,
-                "label": label,
-                **places[label],
-                "value": float(total[label]),
-                "error": None if errors is None else float(errors[label]),
-                "share": float(total[label]) / net if shares else None,
-                "values": {name: float(t[label]) for name, t in totals.items()},
-            }
-        )
-    return rows
+    rows = values.ranked(totals[first.method], _errors(first, explanation), totals, first.unit)
+    return [row | places[row["label"]] for row in rows]
 
 
 def _errors(attribution: Attribution, explanation: Explanation) -> Tensor | None:
     """(P,) standard errors of the regions, where the method's players are the regions."""
     errors, count = attribution.error, int(explanation.regions.max()) + 1
     return None if errors is None or attribution.domain != explanation.form.removed else errors[0, :count]
-
-
-def _attribution(attribution: Attribution, explanation: Explanation) -> dict[str, Any]:
-    total = explanation.totals(attribution.method)
-
-    def one(tensor: Tensor | None) -> Any:
-        return None if tensor is None else tensor[0].item()
-
-    return {
-        "domain": attribution.domain,
-        "unit": attribution.unit,
-        "evaluations": int(attribution.evaluations[0]),
-        "change": float(attribution.change[0]),
-        "net": float(total.sum()),
-        "gross": float(total.abs().sum()),
-        "gap": one(attribution.gap),
-        "converged": one(attribution.converged),
-        "quality": one(attribution.quality),
-        "params": dict(attribution.params),
-    }
-
-
-def _baseline(attribution: Attribution) -> dict[str, Any]:
-    name, logit = attribution.baseline, float(attribution.origin_logit[0])
-    return {"name": name, "logit": logit, "compared": attribution.compares}
-
-
-def _trust(trust: Any, form: Form) -> dict[str, Any]:
-    failed = sorted((c.name for c in trust.checks if c.status == FAIL), key=lambda name: name not in VITAL)
-    rows = []
-    for check in trust.checks:
-        row = {"name": check.name, "status": check.status, "value": check.value, "threshold": check.threshold}
-        told = words.sentence(form.told(check.sentence).replace("_", " "))  # names of methods as they are read
-        rows.append(row | {"measured": form.told(words.measured(row)), "sentence": told})
-    return {"word": trust.word, "failed": failed, "summary": trust.summary, "checks": rows}
-
-
-def _plan(plan: Plan) -> dict[str, Any]:
-    base = plan.baseline
-    name = base if base is None or isinstance(base, str) else getattr(base, "name", "given")
-    rest = {k: v for k, v in vars(plan).items() if k not in ("baseline", "mask", "methods")}
-    return {**rest, "methods": list(plan.methods), "baseline": name, "mask": plan.mask is not None}
 
 
 def _plain(value: Any) -> Any:
