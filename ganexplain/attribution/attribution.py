@@ -98,6 +98,13 @@ class Attribution:
         return self.method not in METHODS.names() or bool(METHODS.get(self.method).compares)
 
     @property
+    def _own(self) -> bool:
+        """Whether the coordinates are the images' own values; coefficients may have their shape."""
+        from ganexplain.attribution import DOMAINS
+
+        return self.domain not in DOMAINS.names() or bool(DOMAINS.get(self.domain).own)
+
+    @property
     def shares(self) -> Tensor:
         """(N,) bool: parts of the net sum mean something: values in the critic's unit that do not nearly cancel."""
         return (self.concentration >= SHARES_FROM) & (self.unit in SCALED)
@@ -126,7 +133,8 @@ class Attribution:
         Raises:
             ValueError: the coordinates are no pixels.
         """
-        if not isinstance(self.form, Images) or self.values.shape[1:] != self.images.shape[1:]:
+        shaped = isinstance(self.form, Images) and self.values.shape[1:] == self.images.shape[1:]
+        if not shaped or not self._own:
             raise ValueError(f"the domain {self.domain!r} has no map of pixels; use totals()")
         return self.values.sum(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class Chart:
             which input each row belongs to, since methods expand and split batches.
         players: (1 or N, *coordinates) canonical integer labels of what is removed together, or None.
         names: what each player is called, by its label; empty where a place says it better.
+        places: (P, D) where the players lie, for methods that keep neighbours together, where their coordinates do not
+            say it themselves; else None.
         domain: the domain's name.
         baseline: the baseline's name.
         origins: (N or 1, K, *coordinates) a set of baselines, over which an explanation is averaged, or None.
@@ -52,6 +54,7 @@ class Chart:
     domain: str
     baseline: str
     names: tuple[str, ...] = ()
+    places: Tensor | None = None
     origins: Tensor | None = None
     fill: Callable[[Tensor, Tensor], Tensor] | None = None
     image: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -184,7 +187,13 @@ BaselineLike = str | Tensor | Callable[[Critic, Tensor], "Tensor | Origin"] | No
 
 
 class Domain(ABC):
-    """Writes inputs in coordinates; one domain a file in ``attribution/domains``."""
+    """Writes inputs in coordinates; one domain a file in ``attribution/domains``.
+
+    Attributes:
+        own: the coordinates are the inputs' own values, so that values have the places of what is shown.
+    """
+
+    own: ClassVar[bool] = True
 
     @abstractmethod
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:

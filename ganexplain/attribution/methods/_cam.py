@@ -76,7 +76,9 @@ class ActivationMap(Method):
             raise ValueError(
                 f"{self.name} gives a map of pixels, and the domain {chart.domain!r} is one of {form.many}"
             )
-        if chart.image is None or not torch.equal(chart.image(chart.point, rows), chart.point):
+        # a ramp, since an image of zeros is its own transform
+        ramp = torch.linspace(-1, 1, chart.point[0].numel()).to(chart.point).view(1, *chart.point.shape[1:])
+        if chart.image is None or not torch.equal(chart.image(ramp, rows[:1]), ramp):
             raise ValueError(
                 f"{self.name} gives a map of pixels, and the domain {chart.domain!r} has other coordinates"
             )

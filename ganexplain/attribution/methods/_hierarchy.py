@@ -26,10 +26,11 @@ class Hierarchy:
 
     Args:
         players: (*coordinates) canonical labels.
+        where: (P, D) where they lie; None takes the mean place of their coordinates.
     """
 
-    def __init__(self, players: Tensor) -> None:
-        self._places = places(players)
+    def __init__(self, players: Tensor, where: Tensor | None = None) -> None:
+        self._places = places(players) if where is None else where.double().cpu().numpy()
         self.order = np.arange(len(self._places))
         self._cuts: dict[tuple[int, int], int] = {}
 

@@ -82,7 +82,7 @@ class Owen(CoalitionMethod):
         total = torch.zeros(len(players), int(groups.counts(players).max()), dtype=torch.float64)
         used, converged = [], []
         for row, labels in enumerate(players):
-            opening = Opening(chart, row, Hierarchy(labels), self.batch_size)
+            opening = Opening(chart, row, Hierarchy(labels, chart.places), self.batch_size)
             opening.run(self._openings)
             phi = opening.values()
             total[row, : len(phi)] = phi
