@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import comb
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import Chart
 
 LEVELS = 8  # sizes of the kept set at which an order is probed
+MEMBERS = 4  # of a set of baselines whose mean does not exist, over which every coalition is averaged
 FEWEST = 4  # 3 players have 6 orders: the best of them cannot be told from chance at 5 %
 
 
@@ -25,6 +28,8 @@ class Orders:
         levels: sizes of the set that is kept or removed.
         random: (R,) scores of random orders.
         batch_size: the largest batch that the critic sees.
+
+    No coalition is evaluated twice: of few players, orders share nearly all of theirs.
     """
 
     chart: Chart
@@ -32,6 +37,7 @@ class Orders:
     levels: tuple[int, ...]
     random: Tensor
     batch_size: int
+    _known: dict[bytes, float] = field(default_factory=dict, repr=False, compare=False)
 
     def score(self, total: Tensor) -> float:
         """Insertion minus deletion of the order in which ``total`` (P,) ranks the players, in logits.
@@ -50,8 +56,19 @@ class Orders:
 
     def _differences(self, keep: Tensor) -> Tensor:
         both = torch.cat([keep, ~keep])
-        worth = self.sign * self.chart.coalitions(both, 0, self.batch_size)
+        worth = self.sign * self._worth(both)
         return worth[: len(keep)] - worth[len(keep) :]
+
+    def _worth(self, keep: Tensor) -> Tensor:
+        """(M,) float64 evidence of coalitions (M, P)."""
+        keys = [row.tobytes() for row in np.packbits(keep.cpu().numpy(), axis=1)]
+        new = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self._known}
+        if new:
+            asked = keep[torch.tensor(sorted(new.values()))]
+            charts = _members(self.chart)
+            found = torch.stack([chart.coalitions(asked, 0, self.batch_size) for chart in charts]).mean(0)
+            self._known.update((keys[i], float(w)) for i, w in zip(sorted(new.values()), found, strict=True))
+        return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
 
 
 def orders(chart: Chart, side: str, *, n_orders: int = 200, seed: int = 0, batch_size: int = 64) -> Orders:
@@ -78,10 +95,17 @@ def orders(chart: Chart, side: str, *, n_orders: int = 200, seed: int = 0, batch
         raise ValueError(f"n_orders must be even and at least 2, got {n_orders}")
     levels = symmetric_levels(n)
     empty = Orders(chart, checks.side(side), levels, torch.zeros(0), batch_size)
-    order = torch.from_numpy(tensors.rng(seed, "orders", n).random((n_orders // 2, n))).argsort(1)
-    keep = torch.cat([order < k for k in levels])
+    keep = _drawn(levels, n, n_orders, seed)
     score = empty._differences(keep).view(len(levels), -1).mean(0)
-    return Orders(chart, checks.side(side), levels, torch.cat([score, -score]), batch_size)
+    return replace(empty, random=torch.cat([score, -score]))
+
+
+def _members(chart: Chart) -> list[Chart]:
+    """One chart, or of a set whose mean does not exist (codes of a sphere) `MEMBERS` spread over the set."""
+    if chart.shown is None or chart.origins is None:
+        return [replace(chart, origins=None)]
+    every = chart.members()
+    return every[:: max(1, len(every) // MEMBERS)][:MEMBERS]
 
 
 def symmetric_levels(n: int) -> tuple[int, ...]:
@@ -92,11 +116,20 @@ def symmetric_levels(n: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, k) for k in lower} | {n - max(1, k) for k in lower}))
 
 
-def planned(n_players: int, n_orders: int = 200) -> int:
-    """Forward passes of `orders`; none where there are too few players to compare orders."""
-    return 0 if n_players < FEWEST else n_orders * len(symmetric_levels(n_players))
+def planned(n_players: int, n_orders: int = 200, *, seed: int = 0, n_scores: int = 0) -> int:
+    """The most coalitions that `orders` evaluates, with ``n_scores`` maps that are scored afterwards.
+
+    None where there are too few players to compare orders.
+    """
+    if n_players < FEWEST:
+        return 0
+    levels = symmetric_levels(n_players)
+    keep = _drawn(levels, n_players, n_orders, seed)
+    distinct = len(torch.unique(torch.cat([keep, ~keep]), dim=0))
+    return min(distinct + 2 * len(levels) * n_scores, sum(comb(n_players, k) for k in levels))
 
 
-def planned_score(n_players: int) -> int:
-    """Forward passes of one `Orders.score`."""
-    return 0 if n_players < FEWEST else 2 * len(symmetric_levels(n_players))
+def _drawn(levels: tuple[int, ...], n: int, n_orders: int, seed: int) -> Tensor:
+    """(levels * n_orders / 2, n) bool, what random orders keep at each level; their reverses keep the others."""
+    order = torch.from_numpy(tensors.rng(seed, "orders", n).random((n_orders // 2, n))).argsort(1)
+    return torch.cat([order < k for k in levels])

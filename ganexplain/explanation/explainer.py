@@ -116,15 +116,17 @@ class Explainer:
         n = int(groups.counts(labels[None])[0])
         others = None if self.others is None else self._other_images(image)
         compared = 0 if others is None else min(plan.amounts.n_others, len(others))
-        scored = faithfulness.planned_score(n) * (1 if others is None else 2 + compared)
+        scores = len(plan.methods) * (1 if others is None else 2 + compared)
         reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
         shuffled = LOOKS + randomisation.planned(self.critic, 2 + reals)
-        total = LOOKS + 2 + self._tried() + faithfulness.planned(n, plan.amounts.n_orders)
+        total = (
+            LOOKS + 2 + self._tried() + faithfulness.planned(n, plan.amounts.n_orders, seed=plan.seed, n_scores=scores)
+        )
         for name in plan.methods:
             method = self._method(name, labels, plan.baseline)
             size = labels.numel() if isinstance(method.domain, Pixel) else n
             light = self._light(method)
-            total += method.passes(size) + scored
+            total += method.passes(size)
             if n >= faithfulness.FEWEST and isinstance(self.critic.network, nn.Module):
                 total += plan.amounts.n_randomised * (shuffled + light.passes(size))
             if others is not None and not any(key[0] == name for key in self._maps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import permutations
 
 import pytest
@@ -68,8 +69,10 @@ def test_an_order_and_its_reverse_are_computed_once() -> None:
     spy = Spy(player(worth))
     on = Pixel().bind(Critic(spy).together(), whole(n), "black")
     found = orders(on, "fake", n_orders=40, seed=7)
-    assert spy.seen.rows == faithfulness.planned(n, 40) == 40 * LEVELS
     rank = torch.from_numpy(rng(7, "orders", n).random((20, n))).argsort(1)
+    both = [keep for k in symmetric_levels(n) for keep in (rank < k, rank >= k)]
+    assert spy.seen.rows == len(torch.unique(torch.cat(both), dim=0)) < 40 * LEVELS
+    assert spy.seen.rows == faithfulness.planned(n, 40, seed=7)
     explicit = torch.tensor([found.score(-r.double()) for r in rank], dtype=torch.float64)
     assert torch.allclose(found.random[:20], explicit, atol=1e-12)
     back = torch.tensor([found.score(r.double()) for r in rank], dtype=torch.float64)
@@ -97,10 +100,34 @@ def test_the_counts_that_are_promised() -> None:
     on = Pixel().bind(Critic(spy).together(), whole(10), "black")
     found = orders(on, "real")
     assert spy.seen.rows == faithfulness.planned(10)
-    spy.seen.batches.clear()
-    found.score(torch.arange(10))
-    assert spy.seen.rows == faithfulness.planned_score(10)
-    assert faithfulness.planned(3) == faithfulness.planned_score(3) == 0
+    for score in range(3):
+        found.score(torch.rand(10, generator=torch.Generator().manual_seed(score)))
+    assert spy.seen.rows <= faithfulness.planned(10, n_scores=3) <= 1.1 * spy.seen.rows
+    assert faithfulness.planned(3, n_scores=1) == 0
+
+
+@pytest.mark.parametrize("n", [5, 9])
+def test_no_coalition_is_evaluated_twice(n: int) -> None:
+    _, worth = dividends(n, 0)
+    spy = Spy(player(worth))
+    found = orders(Pixel().bind(Critic(spy).together(), whole(n), "black"), "real", n_orders=4000)
+    every = 2**n - 2  # but the empty and the whole one
+    assert spy.seen.rows == faithfulness.planned(n, 4000) == every
+    found.score(torch.rand(n))
+    assert spy.seen.rows == every
+    assert faithfulness.planned(n, 4000, n_scores=5) == every
+
+
+def test_a_set_without_a_mean_is_averaged_over_its_members() -> None:
+    _, on = additive(6)
+    starts = torch.linspace(0, 0.9, 8, dtype=torch.float64).view(1, 8, 1, 1, 1) * torch.ones_like(on.point)[:, None]
+    many = dataclasses.replace(on, origin=starts.mean(1), origins=starts, shown=starts[:, 0])
+    found = orders(many, "real")
+    kept = (1 - starts[0, ::2].mean()) / 2  # of every second member; the origin of the other one lies at -1
+    exact = orders(on, "real")
+    total = torch.rand(6, generator=torch.Generator().manual_seed(3))
+    assert found.score(total) == pytest.approx(float(kept) * exact.score(total))
+    assert torch.allclose(found.random, float(kept) * exact.random)
 
 
 def test_what_cannot_be_compared_is_named() -> None:
