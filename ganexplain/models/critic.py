@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganexplain import checks, tensors
-from ganexplain.models import neighbours, outputs, tail
-from ganexplain.models.fast import faster, state_of
-from ganexplain.models.forms import IMAGES, Form, Images
+from ganexplain import tensors
+from ganexplain.models import outputs
+from ganexplain.models.conditional import conditioned, known_label
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.private import in_training, private_copy
+from ganexplain.models.reader import JUDGES, Network, Reader, Reads
 from ganexplain.models.reference import Reference
 from ganexplain.models.verdict import LOW, Calibration, Verdict, auc, platt
 
@@ -25,17 +23,8 @@ if TYPE_CHECKING:  # opening knows critics
     from ganexplain.models.generator import Generator
     from ganexplain.models.spec import Spec
 
-Network = nn.Module | Callable[[Tensor], Any]
 
-
-class Reads(TypedDict, total=False):
-    """How inputs become what a network reads; see `Critic`."""
-
-    preprocess: Preprocess | None
-    form: Form | None
-
-
-class Critic(nn.Module):
+class Critic(Reader):
     """Wraps a discriminator or detector on a private, frozen, eval copy.
 
     Args:
@@ -47,12 +36,17 @@ class Critic(nn.Module):
         pool: how a patch map is pooled ("mean", "max", "min", "logsumexp" or a cell (i, j)).
         real_class: the column that means real, where the output has several.
         **reads: ``preprocess``, the range, size, channels, mean and std of the images that the network was trained on;
-            or ``form``, what it reads instead of images: a `Table` or a `Signal`, with a scaling of its own.
+            or ``form``, what it reads instead of images: a `Table` or a `Signal`, with a scaling of its own;
+            ``num_classes`` and ``label`` for a network that takes (images, labels), labels (N,) int64: how many classes
+            it knows, and the one for which it judges (see `given`).
 
     Raises:
-        ValueError: weights that are not finite, BatchNorm without running statistics, unknown words.
+        ValueError: weights that are not finite, BatchNorm without running statistics, unknown words, no such label.
 
     Attributes:
+        num_classes: 0 for an unconditional network.
+        label: the class that it judges for, or None.
+        pools: whether the network returns a patch map.
         about: the file that the critic was opened from and what was assumed, or None.
         differentiable: whether gradients flow; False for an ONNX program.
         clips: whether probabilities of exactly 0 or 1 are read as the nearest that float32 tells from them, because
@@ -72,32 +66,11 @@ class Critic(nn.Module):
         real_class: int = 1,
         **reads: Unpack[Reads],
     ) -> None:
-        super().__init__()
-        for word in reads:
-            if word not in Reads.__annotations__:
-                raise TypeError(f"Critic has no argument {word!r}; what it reads is said by preprocess=... or form=...")
-        if not callable(network):
-            raise TypeError(f"network must be a torch module or a callable on images, got {type(network).__name__}")
-        self.kind = output if isinstance(output, str) else "logit"
-        self.pick = None if isinstance(output, str) else output
-        self.polarity = checks.one_of("polarity", polarity, ("real", "fake"))
-        if polarity == "fake" and output in ("classes", "class_probabilities"):
-            raise ValueError(f"output={output!r} has no polarity; say which column means real: real_class=0, 1, ...")
-        self.pool, self.real_class = pool, real_class
-        checks.one_of("output", self.kind, outputs.KINDS)
-        self.form, self.preprocess = reads.get("form") or IMAGES, reads.get("preprocess") or Preprocess()
-        if not isinstance(self.form, Images) and reads.get("preprocess") is not None:
-            raise ValueError(f"preprocess is for images; say how {self.form.many} are scaled in the form")
+        super().__init__(network, output=output, polarity=polarity, pool=pool, real_class=real_class, **reads)
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
         self.about: About | None = None
-        self.differentiable, self.clips = True, False
-        self.left_training = in_training(network) if isinstance(network, nn.Module) else ()
         self._made_by: tuple[Generator, ...] = ()  # in a tuple, or it would count among the critic's own modules
-        self._found: dict[str, bool] = {}  # shared by all forms of this critic
-        self._fast: tuple[Any, Network, nn.Module] | None = None  # state, the network of that state, its faster form
-        self.network = private_copy(network) if isinstance(network, nn.Module) else network
-        self.tail = "none" if self.pick or self.kind not in (*outputs.PROBABILITIES, "classes") else "unverified"
 
     @staticmethod
     def from_checkpoint(
@@ -126,69 +99,6 @@ class Critic(nn.Module):
         from ganexplain.models.spec import said
 
         return open_critic(path, said(spec, layout=layout, network=network, label=label))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N,) logits of images (N, C, H, W) in [-1, 1]; higher is more real. Differentiable.
-
-        Raises:
-            ValueError: the output does not fit what was declared, or is not finite.
-        """
-        x = self.form.read(self._placed(images), self.preprocess)
-        if self.tail == "unverified":
-            self._settle_tail(x.detach())
-        raw = neighbours.one_by_one(self._raw, x) if self._apart(x.detach()) else self._raw(x)
-        kind = self.kind
-        if self.tail == "cut":
-            kind = {"probability": "logit", "class_probabilities": "classes"}.get(kind, kind)
-            raw = self._pooled_as_probability(raw) if kind == "logit" else raw
-        logit = outputs.to_logit(
-            raw, kind, pool=self.pool, real_class=self.real_class, polarity=self.polarity, clip=self.clips
-        )
-        if logit.shape != (len(images),):
-            one, many = self.form.one, self.form.many
-            raise ValueError(
-                f"the model must return one row {'an' if one[0] in 'aeio' else 'a'} {one}, got {tuple(raw.shape)} for "
-                f"{len(images)} {many}"
-            )
-        return checks.finite(logit, "the model's output")
-
-    def _raw(self, x: Tensor) -> Any:
-        raw = self.network(x)
-        raw = raw if self.pick is None else self.pick(raw)
-        squeezed = isinstance(raw, Tensor) and raw.ndim == 0 and len(x) == 1
-        return raw.reshape(1) if squeezed else raw
-
-    def _apart(self, x: Tensor) -> bool:
-        if len(x) > 1 and "apart" not in self._found:
-            self._found["apart"] = neighbours.matter(self._raw, x)
-        return len(x) > 1 and self._found["apart"]
-
-    def judges_alone(self, images: Tensor) -> bool:
-        """Whether the network is given one image at a time; tried on the first of ``images`` beside noise."""
-        with torch.no_grad():
-            x = self.form.read(self._placed(images[:1].detach()), self.preprocess)
-        return self._apart(x.expand(2, *x.shape[1:]))
-
-    def together(self) -> Critic:
-        """The same critic that gives its network whole batches, whatever an image's neighbours do to its logit."""
-        return self._variant(_found={"apart": False})
-
-    def _pooled_as_probability(self, raw: Tensor) -> Tensor:
-        """The detector pools probabilities; so do we, although its sigmoid is cut."""
-        if raw.numel() == len(raw) or self.pool not in ("mean", "logsumexp"):
-            return raw  # one number, or a pool that commutes with the sigmoid
-        return outputs.logit_of(outputs.pooled(torch.sigmoid(raw), self.pool))
-
-    def _placed(self, images: Tensor) -> Tensor:
-        example = next(self.parameters(), None)
-        return images if example is None else images.to(device=example.device, dtype=example.dtype)
-
-    def _settle_tail(self, x: Tensor) -> None:
-        """Cut the tail if samples show that it is one."""
-        found = tail.cut(self.network, x, classes=self.kind in ("classes", "class_probabilities"))
-        if found is not None:
-            self.network = found
-        self.tail = "kept" if found is None else "cut"  # last: a network that raises here is asked again
 
     def judge(self, images: Tensor, *, batch_size: int = 64) -> Verdict:
         """Judge images (N, C, H, W) in [-1, 1], at most ``batch_size`` at a time."""
@@ -247,36 +157,38 @@ class Critic(nn.Module):
         """The same critic that knows who makes the images it judges, so that they can be explained in latent codes."""
         return self._variant(_made_by=(generator,))
 
+    def cell(self, i: int, j: int) -> Critic:
+        """The critic that judges by one cell of its patch map, row ``i`` and column ``j``, without calibration.
+
+        Raises:
+            ValueError: a negative index; one outside the map, as soon as it is known how large that is for an image.
+        """
+        if min(i, j) < 0:
+            raise ValueError(f"cells are counted from (0, 0) at the top left, got ({i}, {j})")
+        return self._rejudged(self._variant(pool=(i, j), calibration=None, reference=None))
+
+    def given(self, label: int) -> Critic:
+        """The same conditional critic that judges for another class, without calibration, which no longer holds.
+
+        Raises:
+            ValueError: it knows no classes, or fewer.
+        """
+        known_label(label, self.num_classes, JUDGES)
+        about = self.about and replace(self.about, spec=replace(self.about.spec, label=label))
+        made_by = tuple(made.given(label) if label < made.num_classes else made for made in self._made_by)
+        changes = {"label": label, "about": about, "_made_by": made_by, "calibration": None, "reference": None}
+        twin = self._variant(**changes, _fast=None)
+        twin.network = conditioned(twin.network, label)
+        return self._rejudged(twin)
+
+    def _rejudged(self, twin: Critic) -> Critic:
+        """``twin`` with this critic's reals, judged by its own lights."""
+        return twin if self.reference is None else twin.with_reference(self.reference.images)
+
     @property
     def generator(self) -> Generator | None:
         """The generator whose images it judges, or None where none is known."""
         return self._made_by[0] if self._made_by else None
-
-    def _variant(self, **changes: Any) -> Critic:
-        twin = copy.copy(self)
-        twin.__dict__ = {**self.__dict__, **changes}
-        twin._modules = dict(self._modules)  # a shared dictionary would show a later cut of one in both
-        return twin
-
-    def fast(self, images: Tensor, *, batch_size: int = 64) -> Critic:
-        """The same critic with its network in a faster form (`ganexplain.models.fast`), tried on the first image.
-
-        Layers are folded into others there; whoever reaches into them takes the critic itself.
-        """
-        if batch_size > 1:
-            self.judges_alone(images)  # once for all forms
-        if not isinstance(self.network, nn.Module):
-            return self
-        with torch.no_grad(), tensors.isolated():
-            x = self.form.read(self._placed(images[:1].detach()), self.preprocess)
-            if self.tail == "unverified":
-                self._settle_tail(x)
-            state = state_of(self.network)
-            if self._fast is None or self._fast[0] != state:
-                self._fast = state, self.network, faster(self.network, x)
-        twin = self._variant()
-        twin.network = self._fast[2]
-        return twin
 
     @property
     def threshold(self) -> float:

@@ -15,26 +15,17 @@ from ganexplain.models import checkpoints
 from ganexplain.models.about import About
 from ganexplain.models.checkpoints import Checkpoint
 from ganexplain.models.checkpoints.checkpoint import role_of
+from ganexplain.models.conditional import known_label
 from ganexplain.models.critic import Critic
 from ganexplain.models.foreign import Found, likeliest, recognised
 from ganexplain.models.generator import Generator
+from ganexplain.models.reader import JUDGES
 from ganexplain.models.spec import CriticSpec, GeneratorSpec, ImageSpec, Spec
 
+SAYING = "label=0 to {last} (--label)"
 PROBES = 8  # images of a kind that a program is tried on
 BEFORE = {"probability": "logit", "class_probabilities": "classes"}  # what comes before a last sigmoid or softmax
 UNKNOWN_SIDE = 64  # of the images that it is tried on, where it declares no size
-
-
-class Conditioned(nn.Module):
-    """A conditional network at one class: takes images or codes alone."""
-
-    def __init__(self, network: nn.Module, label: int) -> None:
-        super().__init__()
-        self.network, self.label = network, label
-
-    def forward(self, x: Tensor) -> Any:
-        """What the network returns for ``x`` with the class at every row."""
-        return self.network(x, torch.full((len(x),), self.label, dtype=torch.int64, device=x.device))
 
 
 class Squared(nn.Module):
@@ -58,10 +49,9 @@ def _critic_in(checkpoint: Checkpoint, spec: Spec) -> Critic:
     if checkpoint.program is not None and spec.layout is None:
         return _program(checkpoint, checkpoint.program, spec)
     found, name = _network(checkpoint, spec, "discriminator")
-    label = _label(found.spec.label, found.num_classes, "judges an image given its class")
+    label = known_label(found.spec.label, found.num_classes, JUDGES, SAYING)
     found = _at_the_logit(found)
-    network = found.network if label is None else Conditioned(found.network, label)
-    critic = _critic(network, found.spec)
+    critic = _critic(found.network, found.spec, num_classes=found.num_classes, label=label)
     critic.about = _about(checkpoint, name, found, lambda other: open_critic(checkpoint.path, other))
     return critic
 
@@ -120,20 +110,8 @@ def _at_the_logit(found: Found) -> Found:
     return replace(found, spec=spec, lines=(*found.lines, line))
 
 
-def _label(label: int | None, num_classes: int, does: str) -> int | None:
-    if num_classes == 0:
-        if label is not None:
-            raise ValueError(f"label={label} was given, but this network knows no classes; leave it out")
-        return None
-    if label is None:
-        raise ValueError(f"this network {does}; say which: label=0 to {num_classes - 1} (--label)")
-    if label >= num_classes:
-        raise ValueError(f"label must be 0 to {num_classes - 1}, got {label}")
-    return label
-
-
-def _critic(network: nn.Module, spec: Spec) -> Critic:
-    said = {name: value for name, value in vars(spec.critic).items() if value is not None}
+def _critic(network: nn.Module, spec: Spec, **given: Any) -> Critic:
+    said = {name: value for name, value in vars(spec.critic).items() if value is not None} | given
     form = spec.form()
     if form is not None:
         return Critic(network, form=form, **said)
@@ -156,7 +134,7 @@ def _generator(network: nn.Module, spec: Spec, num_classes: int) -> Generator:
             num_classes=num_classes,
             form=spec.form(),
         )
-    _label(spec.label, num_classes or generator.num_classes, "draws an image of a class")
+    known_label(spec.label, num_classes or generator.num_classes, "draws an image of a class", SAYING)
     return generator if generator.num_classes == 0 or spec.label is None else generator.given(spec.label)
 
 

@@ -55,10 +55,7 @@ def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str,
         polarity: "real" when a high output means real, "fake" when it means fake.
         clip: see `logit_of`.
     """
-    if not isinstance(raw, Tensor):
-        raise TypeError(
-            f"the model must return a tensor, got {type(raw).__name__}; say output=lambda out: out[0], or the like"
-        )
+    raw = _tensor(raw)
     if kind in ("classes", "class_probabilities"):
         return _classes(raw, kind, real_class, clip)
     flat = pooled(raw, pool)
@@ -68,29 +65,80 @@ def to_logit(raw: Any, kind: str, *, pool: Pool, real_class: int, polarity: str,
 
 def pooled(raw: Tensor, pool: Pool) -> Tensor:
     """(N,) from one number an image, or from a patch map (N, 1, h, w) pooled as `POOLS` or a cell says."""
-    if raw.ndim == 0:
-        raise ValueError("the model must return one row an image, got one number for all; keep the axis of the batch")
-    n = len(raw)
+    if isinstance(pool, tuple):
+        return _cell(grid(raw), pool)
+    n = _rows(raw)
     if raw.numel() == n:
         return raw.reshape(n)
-    if raw.ndim == 2 or (raw.ndim > 1 and raw.shape[1] != 1):
-        raise ValueError(
-            f"the model returns {tuple(raw.shape)}, several numbers an image; say output='classes' with real_class, "
-            "or pick one with output=lambda out: out[:, 0]"
-        )
+    _check_map(raw)
     if pool is None:
         raise ValueError(
             f"the model returns a patch map {tuple(raw.shape)}; say how it is pooled: pool='mean', another of "
             f"{POOLS}, or a cell (i, j)"
         )
-    if isinstance(pool, tuple):
-        return raw[:, 0, pool[0], pool[1]]
     patches = raw.reshape(n, -1)
     if pool == "logsumexp":
         return patches.logsumexp(1)
     if pool == "mean":
         return patches.mean(1)
     return patches.amax(1) if checks.one_of("pool", pool, POOLS) == "max" else patches.amin(1)
+
+
+def cells(raw: Any, kind: str, *, polarity: str, clip: bool = False) -> Tensor:
+    """(N, h, w) logits of the cells of a patch map; see `to_logit`.
+
+    Raises:
+        ValueError: classes, or several numbers an image that are no map.
+    """
+    if kind in ("classes", "class_probabilities"):
+        raise ValueError(f"output={kind!r} gives classes of the whole image, which has no cells")
+    found = grid(_tensor(raw))
+    logit = logit_of(found, clip=clip) if kind == "probability" else found
+    return logit if polarity == "real" else -logit
+
+
+def grid(raw: Tensor) -> Tensor:
+    """(N, h, w) of a patch map (N, 1, h, w), of one along a line (N, 1, w), or of one number an image."""
+    n = _rows(raw)
+    if raw.numel() == n:
+        return raw.reshape(n, 1, 1)
+    _check_map(raw)
+    return raw.reshape(n, -1, raw.shape[-1])
+
+
+def is_map(raw: Tensor, kind: str) -> bool:
+    """Whether ``raw`` holds several numbers an image that are no classes."""
+    return kind not in ("classes", "class_probabilities") and raw.numel() > len(raw)
+
+
+def _cell(found: Tensor, cell: tuple[int, int]) -> Tensor:
+    (i, j), (rows, columns) = cell, found.shape[1:]
+    if not (0 <= i < rows and 0 <= j < columns):
+        last = (rows - 1, columns - 1)
+        raise ValueError(f"the patch map has {rows} x {columns} cells, (0, 0) to {last}, got the cell {cell}")
+    return found[:, i, j]
+
+
+def _rows(raw: Tensor) -> int:
+    if raw.ndim == 0:
+        raise ValueError("the model must return one row an image, got one number for all; keep the axis of the batch")
+    return len(raw)
+
+
+def _tensor(raw: Any) -> Tensor:
+    if not isinstance(raw, Tensor):
+        raise TypeError(
+            f"the model must return a tensor, got {type(raw).__name__}; say output=lambda out: out[0], or the like"
+        )
+    return raw
+
+
+def _check_map(raw: Tensor) -> None:
+    if raw.ndim == 2 or (raw.ndim > 1 and raw.shape[1] != 1):
+        raise ValueError(
+            f"the model returns {tuple(raw.shape)}, several numbers an image; say output='classes' with real_class, "
+            "or pick one with output=lambda out: out[:, 0]"
+        )
 
 
 def _classes(raw: Tensor, kind: str, real_class: int, clip: bool) -> Tensor:

@@ -9,7 +9,8 @@ from torch import nn
 
 from ganexplain import Critic, Generator
 from ganexplain.cli.main import main
-from ganexplain.models.opening import Conditioned, open_model
+from ganexplain.models.conditional import Conditioned
+from ganexplain.models.opening import open_model
 from ganexplain.models.resolve import critic_of, generator_of, resolve
 from ganexplain.models.spec import CriticSpec, ImageSpec, Spec
 
