@@ -25,6 +25,7 @@ _HOMES = {
     "Region": "ganexplain.attribution.domains.region",
     "Feature": "ganexplain.attribution.domains.feature",
     "Window": "ganexplain.attribution.domains.window",
+    "Frequency": "ganexplain.attribution.domains.frequency",
     "Saliency": "ganexplain.attribution.methods.saliency",
     "IntegratedGradients": "ganexplain.attribution.methods.integrated_gradients",
     "KernelShap": "ganexplain.attribution.methods.kernel_shap",
