@@ -66,7 +66,8 @@ class Transform:
         ([0.0, 0.125, 0.25, 0.375], [0.0, 0.25, -0.5, -0.25])
         """
         if self.kind == "fft":
-            return torch.fft.fftfreq(n, dtype=torch.float64)
+            signed: Tensor = torch.fft.fftfreq(n, dtype=torch.float64)
+            return signed
         pieces = [torch.arange(m, dtype=torch.float64) / (2 * m) for m in self.blocks(n)]
         return torch.cat(pieces)
 
