@@ -5,11 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import re
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
+# torch on a CPU, CUDA, cuDNN, cuBLAS, oneDNN and onnxruntime; the class of the error is often RuntimeError alone
+NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|failed to allocate memory|bad_alloc|bad allocation"
+    r"|_ALLOC_FAILED",
+    re.IGNORECASE,
+)
 
 
 def from_uint8(pixels: Tensor) -> Tensor:
@@ -44,10 +54,47 @@ def normal(seed: int, *keys: int | str, shape: tuple[int, ...]) -> Tensor:
 
 
 def batched(function: Callable[..., Tensor], batch_size: int, *tensors: Tensor) -> Tensor:
-    """``function(*tensors)`` in pieces of at most ``batch_size`` rows, concatenated."""
-    n = len(tensors[0])
-    pieces = [function(*(t[i : i + batch_size] for t in tensors)) for i in range(0, n, batch_size)]
-    return torch.cat(pieces)
+    """``function(*tensors)`` in pieces of at most ``batch_size`` rows, concatenated; see `pieces`."""
+    return torch.cat(list(pieces(function, batch_size, *tensors)))
+
+
+def pieces(function: Callable[..., T], batch_size: int, *tensors: Tensor) -> Iterator[T]:
+    """``function(*tensors)`` of at most ``batch_size`` rows at a time, one piece after another.
+
+    Where memory runs out, ``batch_size`` is halved for that piece and all after it. From the first piece on, the result
+    is bit for bit that of the smaller ``batch_size``; later, it differs from it as batch sizes do. ``function`` must
+    change nothing before it has computed all.
+
+    Raises:
+        Exception: what ``function`` raises; memory that one row alone exhausts, too.
+    """
+    n, start, size = len(tensors[0]), 0, batch_size
+    while start < n:
+        piece = [t[start : start + size] for t in tensors]
+        found = _attempt(function, piece)
+        if found is None:
+            while size >= len(piece[0]):
+                size //= 2
+            continue
+        start += len(piece[0])
+        yield found[0]
+
+
+def _attempt(function: Callable[..., T], piece: list[Tensor]) -> tuple[T] | None:
+    """The result, or nothing where fewer rows may fit; what the failure held is freed by then."""
+    try:
+        return (function(*piece),)
+    except Exception as error:  # libraries have classes of their own
+        if len(piece[0]) == 1 or not exhausted(error):
+            raise
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def exhausted(error: Exception) -> bool:
+    """Whether memory ran out, on whichever device and in whichever library."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or bool(NO_MEMORY.search(str(error)))
 
 
 @contextlib.contextmanager

@@ -92,6 +92,58 @@ def test_batches_are_bounded_and_in_order(batch_size: int) -> None:
     assert sum(seen) == 7
 
 
+def allocation(error: str) -> Exception:
+    """An error as a device or a library raises it."""
+    return torch.OutOfMemoryError("CUDA out of memory") if error == "class" else RuntimeError(error)
+
+
+SAID = (
+    "class",
+    "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.",
+    "DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.",
+    "MPS backend out of memory (MPS allocated: 9 GB)",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+)
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_a_batch_for_which_memory_runs_out_is_halved(said: str) -> None:
+    seen = []
+
+    def double(a: Tensor) -> Tensor:
+        seen.append(len(a))
+        if len(a) > 5:
+            raise allocation(said)
+        return 2 * a
+
+    rows = torch.arange(21.0)
+    assert torch.equal(batched(double, 16, rows), 2 * rows)
+    assert seen == [16, 8, 4, 4, 4, 4, 4, 1]  # nothing is computed twice, and what did not fit is not tried again
+    seen.clear()
+    assert torch.equal(batched(double, 64, rows[:7]), 2 * rows[:7])
+    assert seen == [7, 4, 3]  # as with batches of 4
+
+
+def test_memory_of_this_machine_is_asked_for_in_vain() -> None:
+    def large(a: Tensor) -> Tensor:
+        return torch.empty(2**50 if len(a) > 2 else 1).new_zeros(len(a))
+
+    assert len(batched(large, 4, torch.arange(4.0))) == 4
+
+
+@pytest.mark.parametrize("said", [*SAID, "shapes do not fit"])
+def test_an_error_that_halving_cannot_help_is_raised_as_it_is(said: str) -> None:
+    seen = []
+
+    def fails(a: Tensor) -> Tensor:
+        seen.append(len(a))
+        raise allocation(said)
+
+    with pytest.raises(RuntimeError, match="memory|ALLOC_FAILED|shapes do not fit"):
+        batched(fails, 8, torch.arange(9.0))
+    assert seen == ([8] if said == "shapes do not fit" else [8, 4, 2, 1])
+
+
 def test_isolated_gives_the_same_draws_and_puts_all_states_back() -> None:
     before = states()
     with isolated(5):

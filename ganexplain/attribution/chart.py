@@ -82,10 +82,12 @@ class Chart:
 
     def values(self, coordinates: Tensor, rows: Tensor, batch_size: int) -> Tensor:
         """(M,) float64 evidence without gradients, at most ``batch_size`` rows at a time."""
+        return tensors.batched(self.worth, batch_size, coordinates, rows)
+
+    def worth(self, coordinates: Tensor, rows: Tensor) -> Tensor:
+        """(M,) float64 evidence without gradients, on one batch."""
         with torch.no_grad():
-            return tensors.batched(
-                lambda c, r: self.evidence(c.clone(), r).double().cpu(), batch_size, coordinates, rows
-            )
+            return self.evidence(coordinates.clone(), rows).double().cpu()
 
     def gradient(self, coordinates: Tensor, rows: Tensor) -> Tensor:
         """(M, *coordinates) gradient of the evidence, on one batch.
@@ -118,7 +120,7 @@ class Chart:
         rows = torch.tensor([row], device=self.point.device)
 
         def evaluate(piece: Tensor) -> Tensor:
-            return self.values(self.composed(piece, row), rows.expand(len(piece)), batch_size)
+            return self.worth(self.composed(piece, row), rows.expand(len(piece)))
 
         return tensors.batched(evaluate, batch_size, keep.to(self.point.device))
 

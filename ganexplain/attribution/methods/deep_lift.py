@@ -56,8 +56,9 @@ class DeepLift(Method):
     def _outcome(self, chart: Chart, seed: int) -> Outcome:
         rows = torch.arange(len(chart.point), device=chart.point.device)
         values, done, names = [], [], {}
-        for piece in torch.split(rows, self.batch_size):
-            found, change, without = self._handed_back(chart, piece, seed)
+        for found, change, without in tensors.pieces(
+            lambda piece: self._handed_back(chart, piece, seed), self.batch_size, rows
+        ):
             gap = (found.double().flatten(1).sum(1) - change).abs()
             done.append(gap <= self.tol * change.abs().clamp(min=chart.scale))
             values.append(found)

@@ -94,8 +94,8 @@ class ExpectedGradients(Method):
         while True:
             left = self.max_evaluations - PILOT - n
             which, t = design(len(ways), min(max(n, FIRST), max(left, CELL)), seed, n)
-            for i in range(0, len(t), self.batch_size):
-                sampled.add(draws.at(which[i : i + self.batch_size], t[i : i + self.batch_size]))
+            for found in tensors.pieces(draws.at, self.batch_size, which, t):
+                sampled.add(found)
             n += len(t)
             values, error = slope * whole + sampled.mean(), sampled.error()
             done = self._close(groups.totals(values[None], labels)[0], error)

@@ -78,7 +78,7 @@ class Occlusion(Method):
         rows = torch.full((len(windows),), row, device=point.device)
 
         def evaluate(masks: Tensor, index: Tensor) -> Tensor:
-            return chart.values(torch.where(masks[:, None], origin, point), index, self.batch_size)
+            return chart.worth(torch.where(masks[:, None], origin, point), index)
 
         whole = chart.values(point[None], rows[:1], self.batch_size)
         lost = (whole - tensors.batched(evaluate, self.batch_size, windows, rows)).to(point.device)

@@ -101,7 +101,7 @@ class Rise(CoalitionMethod):
 
         def evaluate(piece: Tensor, index: Tensor) -> Tensor:
             kept = piece.view(-1, 1, *point.shape[-2:]).to(point)
-            return chart.values(kept * point + (1 - kept) * origin, index, self.batch_size)
+            return chart.worth(kept * point + (1 - kept) * origin, index)
 
         return tensors.batched(evaluate, self.batch_size, masks, rows)
 

@@ -37,13 +37,15 @@ class SamplingFinder(Finder):
 
         They are not ``generator.sample(n, seed=seed)``, so that effects measured on those are measured on other codes.
         """
+
+        def encoded(z: Tensor) -> Tensor:
+            with torch.no_grad(), tensors.isolated(seed):
+                return generator.encode(z, self.space)
+
         for start in range(0, n, CHUNK):
             drawn = int(tensors.rng(seed, "finder", stream, start // CHUNK).integers(2**31))
             z = generator.sample(min(CHUNK, n - start), seed=drawn)
-            for i in range(0, len(z), self.batch_size):
-                with torch.no_grad(), tensors.isolated(seed):
-                    codes = generator.encode(z[i : i + self.batch_size], self.space)
-                yield codes
+            yield from tensors.pieces(encoded, self.batch_size, z)
 
 
 def private(generator: Generator, space: str) -> Generator:
