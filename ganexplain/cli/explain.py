@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
     from ganexplain.cli._explaining import Subject
     from ganexplain.explanation import Explainer, Plan
     from ganexplain.models.critic import Critic
-    from ganexplain.models.preprocess import Preprocess
     from ganexplain.models.resolve import Model
     from ganexplain.models.spec import Spec
 
 OWN = ("critic", "domain", "baseline", "batch_size", "max_evaluations")  # arguments that have options of their own
-LONGEST = 512  # pixels of the longer side of an image whose judge declares no size
 SAMPLES = 16  # fresh fakes whose maps are compared
 REALS = 1000  # that the judge knows at most
 OTHERS = 6  # images of one run that are enough to be one another's comparison
@@ -76,7 +73,7 @@ def run(
 
 
 def read(critic: Critic, paths: Sequence[Path]) -> list[Subject]:
-    """The images in the judge's size where it declares one, else in their own up to `LONGEST` pixels.
+    """The images in the size at which they are judged, see `ganexplain.explanation.inputs.read`; rows or signals.
 
     Raises:
         FileNotFoundError: a path does not exist.
@@ -84,45 +81,18 @@ def read(critic: Critic, paths: Sequence[Path]) -> list[Subject]:
     """
     from ganexplain.cli import _inputs
     from ganexplain.cli._explaining import Subject
-    from ganexplain.data import images as reader
+    from ganexplain.data.images import expand
+    from ganexplain.explanation import inputs
 
     if critic.form.name != "images":
         return _inputs.subjects(critic.form, paths)
-    files = reader.expand(paths)
-    names = [_readable(p.name if sum(q.name == p.name for q in files) == 1 else str(p)) for p in files]
+    files = expand(paths)
     found = []
-    for name, path in zip(names, files, strict=True):
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            image = reader.read_image(path, channels=critic.preprocess.channels)
-        filled = tuple(str(warning.message) for warning in told)  # such as a transparency that was filled
-        fitted, notes = _fitted(image, critic.preprocess)
-        found.append(Subject(name, fitted, path, filled + notes))
+    for path in files:
+        given = inputs.read(critic, path)
+        name = given.name if sum(other.name == path.name for other in files) == 1 else inputs.readable(str(path))
+        found.append(Subject(name, given.image, path, given.notes))
     return found
-
-
-def _fitted(image: Tensor, reads: Preprocess) -> tuple[Tensor, tuple[str, ...]]:
-    """The image at the size at which it is judged, and what its reader must know of that."""
-    from ganexplain.models.preprocess import resized
-
-    height, width = image.shape[-2:]
-    shape, note = reads.shape, ""
-    if shape is None and max(height, width) > LONGEST:
-        factor = LONGEST / max(height, width)
-        shape = max(1, round(height * factor)), max(1, round(width * factor))
-        note = f"the image was shrunk from {width} x {height} to {shape[1]} x {shape[0]} pixels before it was judged"
-    if shape is None or shape == (height, width):
-        return image, ()
-    if not note:
-        stretched = abs(height / width - shape[0] / shape[1]) > 0.05 * shape[0] / shape[1]
-        what = "stretched" if stretched else "resized"
-        note = f"the judge reads {shape[1]} x {shape[0]} pixels, so the image of {width} x {height} was {what}"
-    return resized(image, shape, reads.resize).clamp(-1, 1), (note,)  # bicubic overshoots
-
-
-def _readable(name: str) -> str:
-    """A file name that every text can hold: bytes that are no UTF-8 become question marks."""
-    return name.encode("utf-8", "replace").decode()
 
 
 def _plan(
@@ -229,7 +199,9 @@ def _name(model: str, found: Model) -> str:
 
 def _command(model: str, images: Sequence[Path], many: dict[str, list[str]], told: dict[str, Any]) -> str:
     """The command that makes the same report again; where it is written to does not belong to it."""
+    from ganexplain.explanation.inputs import readable
+
     words = ["ganexplain", "explain", model, *map(str, images)]
     words += [w for option, values in many.items() for value in values for w in (option, value)]
     words += [w for option, value in told.items() if value for w in (option, str(value))]
-    return _readable(shlex.join(words))
+    return readable(shlex.join(words))

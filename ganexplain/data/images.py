@@ -144,32 +144,36 @@ def read_folder(
     return torch.cat(batch)
 
 
-def to_images(value: Any) -> Tensor:
+def to_images(value: Any, *, channels: int | None = None) -> Tensor:
     """Anything that is images as a float32 batch (N, C, H, W) in [-1, 1]; the one rule of conversion.
 
     Args:
-        value: a path; a PIL image; a numpy array, (H, W), (H, W, C) or (N, H, W, C); a tensor, (C, H, W) or
-            (N, C, H, W); or a list of these. Bytes run from 0 to 255; floats must lie in [-1, 1] already, since
-            [0, 1] cannot be told from them.
+        value: a path; a PIL image; a numpy array, (H, W), (H, W, C), (C, H, W) or a batch (N, ...) of the last two; a
+            tensor, (C, H, W) or (N, C, H, W); or a list of these. Bytes run from 0 to 255; floats must lie in [-1, 1]
+            already, since [0, 1] cannot be told from them.
+        channels: see `read_image`; of files, PIL images and bytes. Floats keep theirs.
 
     Raises:
         TypeError: of another type, or integers other than bytes.
-        ValueError: another shape or range.
+        ValueError: another shape or range, or an array whose channels may be its first or its last axis.
 
-    >>> to_images(np.full((2, 3), 255, np.uint8)).shape
-    torch.Size([1, 1, 2, 3])
+    >>> to_images(np.full((2, 5), 255, np.uint8)).shape
+    torch.Size([1, 1, 2, 5])
     """
     if isinstance(value, (str, os.PathLike)):
-        return read_image(value)
+        return read_image(value, channels=channels)
+    _check_wishes(channels, None, "bilinear")
     if isinstance(value, Image.Image):
-        return _tensor(ImageOps.exif_transpose(value), "the image", None, None, "bilinear")
+        return _tensor(ImageOps.exif_transpose(value), "the image", channels, None, "bilinear")
     if isinstance(value, np.ndarray):
-        return _from_array(value)
+        return _from_array(value, channels)
     if isinstance(value, Tensor):
         batch = value[None] if value.ndim == 3 else value
+        if batch.dtype == torch.uint8 and batch.ndim == 4 and channels not in (None, batch.shape[1]):
+            return _pictures(batch.permute(0, 2, 3, 1).cpu().numpy(), channels)
         return checks.images(tensors.from_uint8(batch) if batch.dtype == torch.uint8 else batch).float()
     if isinstance(value, (list, tuple)) and value:
-        parts = [to_images(part) for part in value]
+        parts = [to_images(part, channels=channels) for part in value]
         shapes = sorted({_described(part) for part in parts})
         if len(shapes) > 1:
             raise ValueError(
@@ -246,18 +250,23 @@ def _tensor(image: Image.Image, name: str, channels: int | None, size: Size | No
     return planes.clamp(0, 1).mul(2).sub(1).repeat(channels or 1, 1, 1)[None]  # clamp: bicubic overshoots
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
+def _from_array(array: np.ndarray[Any, Any], channels: int | None) -> Tensor:
     batch = array[None, :, :, None] if array.ndim == 2 else array[None] if array.ndim == 3 else array
-    if batch.ndim != 4 or batch.shape[-1] not in (1, 3, 4) or 0 in batch.shape:
+    first, last = (batch.ndim == 4 and batch.shape[1] in (1, 3)), batch.ndim == 4 and batch.shape[-1] in (1, 3, 4)
+    if (not first and not last) or 0 in batch.shape:
         raise ValueError(
-            "an array of images must have the shape (H, W), (H, W, C) or (N, H, W, C) with 1, 3 or 4 channels, "
-            f"got {array.shape}"
+            "an array of images must have the shape (H, W), (H, W, C), (C, H, W) or a batch (N, ...) of these with 1, "
+            f"3 or 4 channels, got {array.shape}"
         )
+    if first and last and array.ndim > 2:
+        raise ValueError(
+            f"the channels of an array of the shape {array.shape} may be its first or its last axis; give a tensor "
+            "(C, H, W)"
+        )
+    if not last:
+        batch = batch.transpose(0, 2, 3, 1)
     if batch.dtype == np.uint8:
-        if batch.shape[-1] == 1:
-            batch = batch[..., 0]
-        pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in batch]
-        return torch.cat([_tensor(picture, "the array", None, None, "bilinear") for picture in pictures])
+        return _pictures(batch, channels)
     if batch.dtype.kind != "f":
         raise TypeError(f"an array of images must be uint8 or float in [-1, 1], got {batch.dtype}")
     if batch.shape[-1] == 4:
@@ -266,3 +275,10 @@ def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
         )
     planes = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32)).permute(0, 3, 1, 2)
     return checks.images(planes.contiguous())
+
+
+def _pictures(batch: np.ndarray[Any, Any], channels: int | None) -> Tensor:
+    """Bytes (N, H, W, C) read as PIL images are."""
+    plain = batch[..., 0] if batch.shape[-1] == 1 else batch
+    pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in plain]
+    return torch.cat([_tensor(picture, "the array", channels, None, "bilinear") for picture in pictures])

@@ -321,6 +321,9 @@ def test_to_images_is_one_rule(tmp_path):
         array,
         array[None],
         floats,
+        floats.transpose(2, 0, 1),
+        np.ascontiguousarray(array.transpose(2, 0, 1)),
+        array.transpose(2, 0, 1)[None],
         channels_first,
     ):
         same(to_images(value), wanted)
@@ -328,6 +331,12 @@ def test_to_images_is_one_rule(tmp_path):
     same(to_images(wanted[0]), wanted)
     same(to_images([array, Image.fromarray(array)]), torch.cat([wanted, wanted]))
     same(to_images(array[..., 0]), scaled(array[..., 0]))
+    luma = read_image(tmp_path / "a.png", channels=1)  # of all that is bytes, as PIL has it
+    for value in (tmp_path / "a.png", Image.fromarray(array), array, array.transpose(2, 0, 1), channels_first):
+        same(to_images(value, channels=1), luma)
+    assert to_images(floats, channels=1).shape == wanted.shape  # a critic weights the channels of floats itself
+    grey = Image.fromarray(array[..., 0])
+    same(to_images(grey, channels=3), scaled(array[..., 0]).expand(1, 3, 5, 7))
 
 
 @pytest.mark.parametrize(
@@ -336,9 +345,10 @@ def test_to_images_is_one_rule(tmp_path):
         (np.full((4, 4), 2.0), ValueError, r"\[-1, 1\], got \[2, 2\]"),
         (np.full((4, 4), np.nan), ValueError, "finite"),
         (np.zeros((4, 4), int), TypeError, "uint8 or float"),
-        (np.zeros((3, 4, 4), np.uint8), None, ""),  # (H, W, C) with C = 4
-        (np.zeros((3, 9, 9), np.uint8), ValueError, r"\(H, W, C\)"),
-        (np.zeros((3, 4, 4)), ValueError, "float array"),
+        (np.zeros((5, 4, 4), np.uint8), None, ""),  # (H, W, C) with C = 4
+        (np.zeros((2, 9, 9), np.uint8), ValueError, r"\(H, W, C\)"),
+        (np.zeros((3, 4, 4), np.uint8), ValueError, "may be its first or its last axis"),
+        (np.zeros((5, 4, 4)), ValueError, "float array"),
         (np.zeros((0, 4), np.uint8), ValueError, "got"),
         (torch.zeros(4, 4), ValueError, r"\(N, C, H, W\)"),
         (torch.zeros(1, 4, 4, dtype=torch.int64), TypeError, "float"),
@@ -350,7 +360,7 @@ def test_to_images_is_one_rule(tmp_path):
 def test_to_images_refuses(value, error, message):
     if error is None:
         with pytest.warns(UserWarning, match="white"):
-            assert to_images(value).shape == (1, 3, 3, 4)
+            assert to_images(value).shape == (1, 3, 5, 4)
     else:
         with pytest.raises(error, match=message):
             to_images(value)
