@@ -14,7 +14,7 @@ from torch import Tensor
 from ganexplain import __version__, checks
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.explanation import Explanation
-from ganexplain.report import cautions, values, words
+from ganexplain.report import beside, cautions, changes, facets, values, words
 from ganexplain.report.directions import Discovery
 from ganexplain.report.files import ARRAYS, KIND, safe_names
 from ganexplain.report.parts import form_facts, part_facts
@@ -58,7 +58,10 @@ def document(
 
 
 def arrays(explanation: Explanation) -> dict[str, np.ndarray[Any, Any]]:
-    """What ``arrays/NAME.npz`` holds: image, baseline, regions, and per method values, totals and standard errors."""
+    """What ``arrays/NAME.npz`` holds: image, baseline, regions, and per method values, totals and standard errors.
+
+    Those of facets begin with the domain's name; ``changed_KIND`` are the changed images, ``patch_*`` what cells say.
+    """
     first = explanation.primary
     found = {"image": explanation.image[0], "baseline": first.origins[0], "regions": explanation.regions}
     for name, attribution in explanation.attributions.items():
@@ -67,6 +70,7 @@ def arrays(explanation: Explanation) -> dict[str, np.ndarray[Any, Any]]:
         errors = _errors(attribution, explanation)
         if errors is not None:
             found[f"errors_{name}"] = errors
+    found |= facets.facet_arrays(explanation) | changes.change_arrays(explanation) | beside.beside_arrays(explanation)
     return {name: tensor.detach().cpu().numpy() for name, tensor in found.items()}
 
 
@@ -98,6 +102,9 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
         },
         "trust": trust,
         "notes": [words.sentence(explanation.form.told(note)) for note in explanation.notes],
+        "facets": facets.facet_facts(explanation),
+        "counterfactuals": changes.change_facts(explanation),
+        **beside.beside_facts(explanation),
     }
     return entry | {
         "title": cautions.title(entry),
@@ -123,6 +130,8 @@ def _sentences(entry: Mapping[str, Any], first: Attribution) -> dict[str, str]:
         "against": words.against(entry["regions"], side, unit, form.part),
         "balance": form.told(words.balance(towards, away, side, unit)),
         "baseline": form.told(from_),
+        "facets": facets.lead(entry["facets"], side),
+        "change": changes.lead(entry["counterfactuals"]),
     }
 
 

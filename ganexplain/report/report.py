@@ -13,9 +13,15 @@ from typing import Any
 
 from ganexplain import __version__, folders, pages, store
 from ganexplain.explanation import Explanation
-from ganexplain.report import content, files, pictures
+from ganexplain.report import content, facets, files, pictures
 from ganexplain.report.directions import Discovery
 
+EXTRAS = {  # pictures of a domain that are folded away, with what they show
+    "frequency": (
+        ("spectrum", "The spectrum: where in it the values lie"),
+        ("profile", "The power at each frequency, beside the known reals"),
+    ),
+}
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "captum", "matplotlib")
 
 
@@ -91,10 +97,8 @@ class Report:
         return self._rendered("fragment.html")
 
     def _rendered(self, template: str) -> str:
-        from ganexplain.models.forms import told
-
         environment = pages.templates(Path(__file__).parent / "templates", lstrip_blocks=True)
-        environment.filters["told"] = told
+        environment.filters["told"] = _told
         shown = {"doc": self.document, "pictures": self._pictures, "numbered": pictures.NUMBERED, **_filters()}
         return environment.get_template(template).render(shown)
 
@@ -139,7 +143,15 @@ def _filters() -> dict[str, Any]:
         "judged": words.judged,
         "questions": questions,
         "order": order,
+        "facet_extras": lambda domain: EXTRAS.get(domain, ()),
     }
+
+
+def _told(text: str, place: str) -> str:
+    """A sentence on regions and images as it reads for a form, or for a domain."""
+    from ganexplain.models.forms import told
+
+    return facets.told(text, place) if place in facets.PARTS else told(text, place)
 
 
 def _run(more: Mapping[str, Any]) -> dict[str, Any]:

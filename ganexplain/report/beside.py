@@ -1,0 +1,155 @@
+"""What a report says beside the maps: how far they depend on the baseline, and what patches and labels say."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganexplain.evaluation.dependence import Dependence
+from ganexplain.explanation import Explanation
+from ganexplain.models.labelled import LabelReading
+from ganexplain.models.patches import PatchMap
+from ganexplain.report import words
+
+Facts = Mapping[str, Any]
+
+HIGH, LOW = 0.7, 0.3  # rank correlations from which values agree, and below which they do not
+
+
+def beside_facts(explanation: Explanation) -> dict[str, Any]:
+    """The dependence on the baseline, the patches and the labels as JSON, each None where there is none."""
+    depends, patches, labels = explanation.dependence, explanation.patches, explanation.labels
+    unit = str(explanation.critic["unit"])
+    threshold = explanation.verdict.threshold
+    return {
+        "dependence": None if depends is None else _dependence(depends, explanation),
+        "patches": None if patches is None else _patches(patches, threshold, explanation.image, unit),
+        "labels": None if labels is None else _labels(labels, unit),
+    }
+
+
+def beside_arrays(explanation: Explanation) -> dict[str, Tensor]:
+    """The logits of the patches (h, w), what each sees (h, w, 4), and where they lie (H, W)."""
+    found = explanation.patches
+    if found is None:
+        return {}
+    return {"patch_logits": found.logits, "patch_boxes": found.boxes, "patch_placed": found.placed}
+
+
+def _dependence(found: Dependence, explanation: Explanation) -> dict[str, Any]:
+    pairs = list(itertools.combinations(range(len(found.baselines)), 2))
+    rows = [
+        {"baselines": [found.baselines[i], found.baselines[j]], "correlation": value}
+        for (i, j), value in zip(pairs, found.correlations, strict=True)
+    ]
+    told = [
+        {"name": name, "logit": logit, "correlation": None if i == 0 else found.correlations[i - 1]}
+        for i, (name, logit) in enumerate(zip(found.baselines, found.logits, strict=True))
+    ]
+    entry = {"method": found.method, "baselines": told, "pairs": rows, "kept": found.kept}
+    return entry | {"sentence": explanation.form.told(_depends(found))}
+
+
+def _depends(found: Dependence) -> str:
+    count = len(found.baselines)
+    mean = sum(found.correlations) / len(found.correlations)
+    shown = f"rank correlation {words.number(mean, signed=True)} on average over {count} baselines"
+    kept = (
+        f"the region that speaks most for the side comes first with {words.percent(found.kept)} of the other baselines"
+    )
+    if mean >= HIGH:
+        return f"The baseline hardly matters: the regions' values agree ({shown}); {kept}."
+    if mean >= LOW:
+        return f"The baseline matters: the regions' values agree in part ({shown}); {kept}."
+    return (
+        f"The baseline decides much: another one gives another explanation ({shown}); {kept}. Read the regions as the "
+        "answer to one question, what sets this image apart from this baseline, and not as the answer to all."
+    )
+
+
+def _patches(found: PatchMap, threshold: float, image: Tensor, unit: str) -> dict[str, Any]:
+    height, width = found.logits.shape
+    flat = found.logits.double().flatten().cpu()
+    fake, real = int(flat.argmin()), int(flat.argmax())
+    sizes = torch.stack([found.boxes[..., 2] - found.boxes[..., 0], found.boxes[..., 3] - found.boxes[..., 1]], -1)
+    field = [int(n) for n in sizes.flatten(0, 1).amax(0)]
+    entry: dict[str, Any] = {
+        "shape": [height, width],
+        "field": field,
+        "whole": found.whole,
+        "below": float((flat < threshold).double().mean()),
+        "most_fake": _cell(found, fake),
+        "most_real": _cell(found, real),
+    }
+    return entry | {"sentence": _patched(entry, tuple(image.shape[-2:]), unit)}
+
+
+def _cell(found: PatchMap, index: int) -> dict[str, Any]:
+    row, column = divmod(index, found.logits.shape[1])
+    return {
+        "cell": [row, column],
+        "logit": float(found.logits[row, column]),
+        "box": [int(n) for n in found.boxes[row, column]],
+    }
+
+
+def _patched(entry: Facts, size: tuple[int, ...], unit: str) -> str:
+    (height, width), (tall, wide) = entry["shape"], entry["field"]
+    cells = f"The judge gives {height} × {width} verdicts, one a patch"
+    share = f"{words.percent(entry['below'])} of them lie below the threshold"
+    if entry["whole"]:
+        return (
+            f"{cells}, but every one of them sees the whole image, such as through a normalisation over it, so that a "
+            f"patch's place means little; {share}."
+        )
+    fake, real = entry["most_fake"], entry["most_real"]
+
+    def said(cell: Facts) -> str:
+        top, left, bottom, right = cell["box"]
+        where = words.place(words.position((top + bottom) / 2 / size[0], (left + right) / 2 / size[1], False))
+        return f"in {where} (cell {cell['cell'][0]}, {cell['cell'][1]}: {unit} {words.number(cell['logit'])})"
+
+    return (
+        f"{cells} of {wide} × {tall} pixels, and combines them; {share}. The most fake one lies {said(fake)}, the most "
+        f"real one {said(real)}."
+    )
+
+
+def _labels(found: LabelReading, unit: str) -> dict[str, Any]:
+    logits = [float(value) for value in found.logits]
+    best = max(range(len(logits)), key=lambda k: logits[k])
+    entry: dict[str, Any] = {
+        "given": found.given,
+        "best": best,
+        "logits": logits,
+        "threshold": found.threshold,
+        "label_part": found.label_part,
+        "image_part": found.image_part,
+    }
+    return entry | {"sentence": _labelled(entry, unit)}
+
+
+def _labelled(entry: Facts, unit: str) -> str:
+    logits, given, best, limit = entry["logits"], entry["given"], entry["best"], entry["threshold"]
+    own, other = words.number(logits[given]), words.number(logits[best])
+    fake = logits[given] < limit
+    if fake and logits[best] >= limit:
+        return (
+            f"Under its label {given} the image is judged fake ({unit} {own}), under label {best} real ({other}): it "
+            "is fake as what it is said to be, and may be a real one of another class."
+        )
+    if fake:
+        return (
+            f"The image is judged fake under every label (under its own, {given}, {unit} {own}; at best {other}, under "
+            f"{best}): the label is not what makes it fake."
+        )
+    if best == given:
+        return f"The image is judged real under its label {given} ({unit} {own}), the one that suits it best."
+    return (
+        f"The image is judged real under its label {given} ({unit} {own}), though label {best} suits it better "
+        f"({other})."
+    )

@@ -1,0 +1,153 @@
+"""What a report says of the smallest changes that would turn the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ganexplain.attribution.counterfactuals import Counterfactual
+from ganexplain.explanation import Explanation
+from ganexplain.report import words
+from ganexplain.report.files import safe_names
+
+Facts = Mapping[str, Any]
+
+TITLES = {
+    "pixel_l2": "Every pixel a little",
+    "pixel_l1": "As few pixels as possible",
+    "bands": "Frequency bands replaced one by one",
+    "regions": "Regions replaced one by one",
+    "latent": "Another code of the generator",
+}
+PIECES = {"bands": "bands", "regions": "regions"}
+SAID = ("no eye sees this change", "the verdict did not turn")  # notes that the sentences below say already
+LEVELS = 127.5  # 8-bit steps of a change by 1 on the scale from -1 to 1
+CLOSER = 0.05  # of the distance to the nearest real that counts as no change
+
+
+def change_facts(explanation: Explanation) -> list[dict[str, Any]]:
+    """The counterfactuals of one explanation as JSON, in their order."""
+    side = "fake" if bool(explanation.verdict.is_fake[0]) else "real"
+    unit = str(explanation.critic["unit"])
+    stems = names(explanation.counterfactuals)
+    return [_change(c, stem, side, unit) for c, stem in zip(explanation.counterfactuals, stems, strict=True)]
+
+
+def names(changes: Sequence[Counterfactual]) -> list[str]:
+    """What each is called among the arrays: its kind, with a number where there are several of one."""
+    return safe_names([change.kind for change in changes])
+
+
+def change_arrays(explanation: Explanation) -> dict[str, Tensor]:
+    """The changed images (C, H, W)."""
+    found = explanation.counterfactuals
+    return {f"changed_{name}": change.changed[0] for name, change in zip(names(found), found, strict=True)}
+
+
+def _change(change: Counterfactual, stem: str, side: str, unit: str) -> dict[str, Any]:
+    after = "fake" if change.logit[1] < change.threshold else "real"
+    entry: dict[str, Any] = {
+        "kind": change.kind,
+        "title": TITLES.get(change.kind, change.kind.replace("_", " ").capitalize()),
+        "array": f"changed_{stem}",
+        "flipped": change.flipped,
+        "before": side,
+        "after": after,
+        "logit": list(change.logit),
+        "threshold": change.threshold,
+        "distance": dict(change.distance),
+        "visible": change.visible,
+        "realism": change.realism,
+        "path": [list(point) for point in change.path],
+        "steps": [{"part": part, "logit": logit} for part, logit in change.steps],
+        "evaluations": change.evaluations,
+        "facts": dict(change.facts),
+        "notes": [words.sentence(note) for note in change.notes if not note.startswith(SAID)],
+    }
+    said = {"outcome": _outcome(entry, unit), "size": _size(entry), "eye": _eye(entry), "realism": _realism(entry)}
+    return entry | {"sentences": said}
+
+
+def _outcome(entry: Facts, unit: str) -> str:
+    before, after = (words.number(value) for value in entry["logit"])
+    moved = f"the {unit} goes from {before} to {after}, and {words.number(entry['threshold'])} is the threshold"
+    if entry["flipped"]:
+        return f"This change turns the verdict from {entry['before']} to {entry['after']}: {moved}."
+    return f"The verdict could not be turned in this way: {moved}."
+
+
+def _size(entry: Facts) -> str:
+    distance, steps = entry["distance"], entry["steps"]
+    said = []
+    if steps:
+        said.append(f"{len(steps)} {PIECES.get(entry['kind'], 'parts')} are replaced")
+    if not steps and distance.get("share", 1.0) < 1:
+        said.append(f"{words.percent(distance['share'])} of the values change")
+    if "code" in distance:
+        said.append(f"the code moves by {words.number(distance['code'])}")
+    if "rms" in distance:
+        said.append(f"a pixel changes by {levels(distance['rms'])} of 255 steps (root mean square)")
+    if "max" in distance:
+        said.append(f"by {levels(distance['max'])} at most")
+    return words.sentence(", ".join(said)) if said else ""
+
+
+def levels(change: float) -> str:
+    """A change on the scale from -1 to 1 in 8-bit steps.
+
+    >>> levels(0.02), levels(0.0)
+    ('2.55', '0.00')
+    """
+    return words.number(LEVELS * change)
+
+
+def _eye(entry: Facts) -> str:
+    if entry["visible"] == "none":
+        return (
+            "No eye sees this change: it is an adversarial example. It shows that the judge can be fooled by what "
+            "nobody notices, and not what makes the image look "
+            f"{entry['before']}."
+        )
+    if entry["visible"] == "faint":
+        return (
+            "An eye hardly sees this change, so it comes near to an adversarial example: read it as how little the "
+            "judge needs, and with care as what the image lacks."
+        )
+    return "An eye sees this change."
+
+
+def _realism(entry: Facts) -> str:
+    ratio = entry["realism"]
+    if ratio is None:
+        return ""
+    told = f"{words.number(ratio)} times as far from the nearest known real as the image itself"
+    if abs(ratio - 1) <= CLOSER:
+        return f"The changed image is about as far from the nearest known real as the image itself ({told})."
+    if ratio < 1:
+        return f"The change brings the image nearer to the known reals: it is {told}."
+    return f"The change takes the image away from the known reals: it is {told}."
+
+
+def lead(entries: Sequence[Facts]) -> str:
+    """One sentence for the top of a page: the smallest change that turns the verdict; or nothing."""
+    turned = sorted((e for e in entries if e["flipped"] and "rms" in e["distance"]), key=lambda e: e["distance"]["rms"])
+    if not turned:
+        if not entries:
+            return ""
+        return f"None of {len(entries)} kinds of change that were tried turns the verdict."
+    least, seen = turned[0], next((e for e in turned if e["visible"] == "plain"), None)
+    text = (
+        f"The smallest change found that turns the verdict to {least['after']} moves a pixel by "
+        f"{levels(least['distance']['rms'])} of 255 steps"
+    )
+    if least["visible"] == "plain":
+        return f"{text} ({least['title'].lower()})."
+    eye = "no eye sees" if least["visible"] == "none" else "an eye hardly sees"
+    if seen is None:
+        return f"{text}, which {eye}."
+    return (
+        f"{text}, which {eye}; the smallest one that is plain to see moves it by {levels(seen['distance']['rms'])} "
+        f"({seen['title'].lower()})."
+    )
