@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,9 +13,6 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.attribution import players as groups
 from ganexplain.models.critic import Critic
-
-if TYPE_CHECKING:  # baselines know charts
-    from ganexplain.attribution.baselines import Origin
 
 
 @dataclass(frozen=True)
@@ -185,7 +182,8 @@ class Chart:
         return tensor[rows] if len(tensor) > 1 else tensor.expand(len(rows), *tensor.shape[1:])
 
 
-BaselineLike = str | Tensor | Callable[[Critic, Tensor], "Tensor | Origin"] | None
+# what a callable returns is a Tensor or an Origin; it is not named here, since annotations are resolved by `--set`
+BaselineLike = str | Tensor | Callable[[Critic, Tensor], Any] | None
 
 
 class Domain(ABC):
