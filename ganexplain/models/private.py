@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+
+N = TypeVar("N", bound=nn.Module)
 
 
 def private_copy(network: nn.Module) -> nn.Module:
@@ -33,6 +35,12 @@ def private_copy(network: nn.Module) -> nn.Module:
         parameter.grad = None
     _check(twin)
     return twin
+
+
+def settled(network: N) -> N:
+    """The network itself where it is in eval mode, else a `private_copy`: no BatchNorm may learn from what is tried."""
+    training = any(module.training for module in network.modules())
+    return cast(N, private_copy(network)) if training else network
 
 
 def in_training(network: nn.Module) -> tuple[str, ...]:
