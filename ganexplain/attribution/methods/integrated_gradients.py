@@ -98,9 +98,7 @@ class IntegratedGradients(Method):
             sums[owners] += added.view(-1, *sums.shape[1:])
 
     def _close(self, now: Tensor, before: Tensor, change: Tensor, scale: float) -> Tensor:
-        gap = (now.flatten(1).sum(1) - change).abs()
-        moved = (now - before).flatten(1).abs().sum(1)
-        return (gap <= self.tol * change.abs().clamp(min=scale)) & (moved <= self.tol * now.flatten(1).abs().sum(1))
+        return close(now, before, change, scale, self.tol)
 
 
 def _bent(chart: Chart) -> bool:
@@ -120,3 +118,13 @@ def _mean(chart: Chart, sums: Tensor, used: Tensor, active: Tensor) -> Tensor:
     origin = chart.origin[active] if len(chart.origin) > 1 else chart.origin
     missed = (chart.point[active].double() - origin.double()) - mean[:, 2]
     return mean[:, 0] + mean[:, 1] * missed
+
+
+def close(now: Tensor, before: Tensor, change: Tensor, scale: float, tol: float) -> Tensor:
+    """(A,) bool: values (A, *coordinates) sum to ``change`` (A,), and moved little since the refinement before.
+
+    The gap may be tol * max(|change|, scale), and the move tol of the sum of absolute values.
+    """
+    gap = (now.flatten(1).sum(1) - change).abs()
+    moved = (now - before).flatten(1).abs().sum(1)
+    return (gap <= tol * change.abs().clamp(min=scale)) & (moved <= tol * now.flatten(1).abs().sum(1))
