@@ -130,7 +130,7 @@ class Images(Form):
     parts: ClassVar[str] = "regions"
     removed: ClassVar[str] = "region"
     differentiated: ClassVar[str] = "pixel"
-    baselines: ClassVar[tuple[str, ...]] = ("blur", "black", *SHARED)
+    baselines: ClassVar[tuple[str, ...]] = ("blur", "black", "noise", "inpaint", *SHARED)
     contrasts: ClassVar[tuple[str, ...]] = ("blur", "black")
 
     def check(self, values: Tensor, name: str = "") -> Tensor:

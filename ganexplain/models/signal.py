@@ -53,7 +53,7 @@ class Signal(Scaled):
     parts: ClassVar[str] = "spans"
     removed: ClassVar[str] = "window"
     differentiated: ClassVar[str] = "window"
-    baselines: ClassVar[tuple[str, ...]] = ("blur", *SHARED)
+    baselines: ClassVar[tuple[str, ...]] = ("blur", "noise", "inpaint", *SHARED)
     contrasts: ClassVar[tuple[str, ...]] = ("blur", "zero")
     words: ClassVar[Mapping[str, str]] = {
         "an image": "a signal",
