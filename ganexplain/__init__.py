@@ -48,6 +48,8 @@ _HOMES = {
     "Counterfactual": "ganexplain.attribution.counterfactuals",
     "PixelL2": "ganexplain.attribution.counterfactuals.pixel_l2",
     "PixelL1": "ganexplain.attribution.counterfactuals.pixel_l1",
+    "Bands": "ganexplain.attribution.counterfactuals.bands",
+    "Regions": "ganexplain.attribution.counterfactuals.regions",
     "Directions": "ganexplain.latent.directions",
     "SeFa": "ganexplain.latent.finders.sefa",
     "GanSpace": "ganexplain.latent.finders.ganspace",

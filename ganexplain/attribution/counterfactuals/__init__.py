@@ -20,8 +20,10 @@ class Counterfactual:
         flipped: whether the verdict turned.
         logit: before and after, higher is more real.
         threshold: logit below which an image is called fake.
-        distance: how large the change is, by name with its unit in the name: "rms", "l1", "l2", "max" in the image's
-            units (a range of 2), "share" of the numbers, bands or regions that were changed, "code" in latent units.
+        distance: how large the change is: "rms", "l1", "l2", "max" in the image's units (a range of 2), or for rows and
+            signals in those in which the network reads them; "share" of the numbers, bands or regions that were
+            changed, "energy" the share of the squared difference to the baseline, "code" in standard deviations of the
+            prior.
         path: (fraction of the change, logit) from the image to the changed one.
         steps: what was changed in which order with the logit after it, for changes made part by part.
         visible: whether an eye would see the change: "plain", "faint" or "none"; none is an adversarial example.
@@ -46,3 +48,13 @@ class Counterfactual:
     realism: float | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """What was changed, how much, and what the verdict became, in plain words with numbers and units."""
+        from ganexplain.attribution.counterfactuals._words import told
+
+        return told(self)
+
+    def __repr__(self) -> str:
+        return f"Counterfactual({self.kind}: {self.sentence})"

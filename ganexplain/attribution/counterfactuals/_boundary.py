@@ -61,6 +61,10 @@ class Boundary:
         """(M,) how far the logits of values (M, D) are past the margin; negative before it."""
         return self.sign * (self.logits(values) - self.threshold) - self.margin
 
+    def logits_of(self, past: Tensor) -> list[float]:
+        """The logits that `past` says this of."""
+        return [float(logit) for logit in self.sign * (past.double() + self.margin) + self.threshold]
+
     def slopes(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """(M,) what `past` says of values (M, D), and its gradient (M, D).
 

@@ -32,7 +32,6 @@ class Change:
         steps: part and logit after it.
         notes: what a reader must know, one sentence each.
         facts: JSON-able.
-        gradual: whether a smaller share of the change is a change of the same kind.
     """
 
     values: Tensor
@@ -41,7 +40,6 @@ class Change:
     steps: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    gradual: bool = True
 
 
 def measured(kind: str, boundary: Boundary, change: Change) -> Counterfactual:
@@ -50,9 +48,17 @@ def measured(kind: str, boundary: Boundary, change: Change) -> Counterfactual:
     way = straight(boundary.start, change.values) if change.way is None else change.way
     logits = boundary.logits(torch.cat([way[:-1], change.values])).tolist()
     flipped = _side(logits[-1], boundary.threshold) == boundary.to
+    own = _side(boundary.logit, boundary.threshold)
     seen = visible(boundary.form, image, changed)
-    bytes_ = _in_bytes(boundary, image, changed) if flipped else {}
-    facts = {"to": boundary.to, "margin": boundary.margin, **_unit(boundary), **bytes_, **change.facts}
+    bytes_ = _in_bytes(boundary, image, changed) if flipped and boundary.to != own else {}
+    facts = {
+        "to": boundary.to,
+        "margin": boundary.margin,
+        "form": boundary.form.name,
+        **_unit(boundary),
+        **bytes_,
+        **change.facts,
+    }
     distance = {**distances(boundary.start, change.values), **change.distance}
     notes = (*change.notes, *_notes(boundary, flipped, seen, facts, distance["max"]))
     return Counterfactual(
@@ -140,7 +146,7 @@ def _notes(boundary: Boundary, flipped: bool, seen: str, facts: Mapping[str, Any
             if nothing
             else f"the verdict did not turn: this is the {one} that came nearest to {boundary.to}"
         )
-    if flipped and seen == "none":
+    if flipped and seen == "none" and most > CHANGED:
         notes.append(
             "no eye sees this change, and yet the verdict turns: it is an adversarial example, which shows how fragile "
             "the critic is and not what is wrong with the image"
