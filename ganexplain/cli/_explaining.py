@@ -23,12 +23,13 @@ FEWEST = 3  # regions below which no order can be compared
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """An image to be explained: what it is called, (1, C, H, W), its file, and what the reader must know of it."""
+    """An image to be explained: what it is called, (1, C, H, W), its file, what to know of it, and its code (1, D)."""
 
     name: str
     image: Tensor
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    code: Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +108,8 @@ def explained(jobs: Sequence[Job], *, quiet: bool) -> list[Explanation]:
                 advance(f"{name}: {what.replace('_', ' ')}", (i + done) / len(jobs))
 
             try:
-                one = job.explainer.explain(subject.image, side=job.side, name=subject.name, progress=tell)
+                known = {} if subject.code is None else {"code": subject.code}
+                one = job.explainer.explain(subject.image, side=job.side, name=subject.name, progress=tell, **known)
             except KeyboardInterrupt:
                 if not found:
                     raise

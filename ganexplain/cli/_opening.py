@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ganexplain.models.resolve import Model
     from ganexplain.models.spec import Spec
 
 PANEL = "A file of weights"
@@ -28,8 +29,12 @@ LabelOption = Annotated[
 SpecOption = Annotated[
     Path | None, typer.Option("--spec", help="TOML file of what the weights do not say.", rich_help_panel=PANEL)
 ]
-OPTIONS = {"layout": (LayoutOption, ""), "network": (NetworkOption, ""), "label": (LabelOption, None)}
-OPTIONS |= {"spec": (SpecOption, None)}
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "layout": (LayoutOption, ""),
+    "network": (NetworkOption, ""),
+    "label": (LabelOption, None),
+    "spec": (SpecOption, None),
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,22 @@ class Said:
             return None
         return said(self.path, layout=self.layout or None, network=self.network or None, label=self.label)
 
+    def opened(self, model: str, role: str) -> tuple[Model, int | None]:
+        """The model, and the class that is left to be given to its critic: a file of weights reads its own from a spec.
+
+        Args:
+            model: see `ganexplain.models.resolve.resolve`.
+            role: which network to take from a file of both.
+        """
+        from ganexplain import store
+        from ganexplain.models.resolve import resolve
+
+        path = Path(model)
+        weights = path.is_file() and not (path.suffix == ".safetensors" and store.is_own(path))
+        if weights or self != Said(label=self.label):
+            return resolve(model, self.spec, role), None
+        return resolve(model, None, role), self.label
+
     @property
     def words(self) -> dict[str, object]:
         """The options as they were given, for the command that a report quotes."""
@@ -57,20 +78,35 @@ class Said:
         return {"--layout": self.layout, "--network": self.network, "--label": label, "--spec": self.path}
 
 
-def about_weights(run: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter ``said`` is filled by the four options, which stand in its place."""
-    signature = inspect.signature(run, eval_str=True)
+def filled(
+    name: str, kind: Callable[..., Any], options: Mapping[str, tuple[Any, Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What makes a command of a function whose parameter ``name`` is filled by options that stand in its place.
 
-    @functools.wraps(run)
-    def command(**given: Any) -> None:
-        layout, network, label, path = (given.pop(name) for name in OPTIONS)
-        run(**given, said=Said(layout, network, label, path))
+    Args:
+        name: of the parameter.
+        kind: makes its value of the options, in their order.
+        options: annotation and default by name.
+    """
 
-    kept = [p for p in signature.parameters.values() if p.name != "said"]
-    kind = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(n, kind, default=default, annotation=a) for n, (a, default) in OPTIONS.items()]
-    listed = [*(p.replace(kind=kind) for p in kept), *own]
-    del command.__wrapped__  # typer would read the options of the function inside
-    vars(command)["__signature__"] = signature.replace(parameters=listed)
-    command.__annotations__ = {p.name: p.annotation for p in listed} | {"return": None}
-    return command
+    def command_of(run: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(run, eval_str=True)
+
+        @functools.wraps(run)
+        def command(**given: Any) -> None:
+            values = [given.pop(option) for option in options]
+            run(**given, **{name: kind(*values)})
+
+        kept = [p for p in signature.parameters.values() if p.name != name]
+        only = inspect.Parameter.KEYWORD_ONLY
+        own = [inspect.Parameter(n, only, default=default, annotation=a) for n, (a, default) in options.items()]
+        listed = [*(p.replace(kind=only) for p in kept), *own]
+        del command.__wrapped__  # typer would read the options of the function inside
+        vars(command)["__signature__"] = signature.replace(parameters=listed)
+        command.__annotations__ = {p.name: p.annotation for p in listed} | {"return": None}
+        return command
+
+    return command_of
+
+
+about_weights = filled("said", Said, OPTIONS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ganexplain.cli._asking import Asked, about_coordinates
 from ganexplain.cli._opening import Said, about_weights
 from ganexplain.models.resolve import HELP
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ganexplain.explanation import Explainer, Plan
     from ganexplain.models.critic import Critic
     from ganexplain.models.resolve import Model
-    from ganexplain.models.spec import Spec
 
 OWN = ("critic", "domain", "baseline", "batch_size", "max_evaluations")  # arguments that have options of their own
 SAMPLES = 16  # fresh fakes whose maps are compared
@@ -29,6 +29,7 @@ OTHERS = 6  # images of one run that are enough to be one another's comparison
 
 
 @about_weights
+@about_coordinates
 def run(
     model: str = typer.Argument(help=HELP),
     images: list[Path] = typer.Argument(help="Image files or folders of them; or rows.csv, or signal.npy."),  # noqa: B008
@@ -41,6 +42,7 @@ def run(
     side: str = typer.Option("", help="Explain what speaks for fake or for real; default: the verdict."),
     reals: Path = typer.Option(None, help="Real images, rows or signals that the judge is to know."),  # noqa: B008
     critic: str = typer.Option("judge", help="Which critic of a GAN: judge or discriminator."),
+    asked: Asked = Asked(),  # noqa: B008
     said: Said = Said(),  # noqa: B008
     seed: int = typer.Option(0, help="Of everything that is drawn."),
     max_evaluations: int = typer.Option(0, help="Per sampled method and image; 0 takes each method's default."),
@@ -56,19 +58,22 @@ def run(
     from ganexplain.report import files
 
     plan = _plan(method, baseline, n_segments, seed, max_evaluations, batch_size)
-    plan = dataclasses.replace(plan, settings=_settings(plan.methods, settings))
+    plan = asked.plan(dataclasses.replace(plan, settings=_settings(plan.methods, settings)))
     folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
-    judge, others, found = _judge(model, said.spec, critic, reals, seed)
-    plan = plan if method else dataclasses.replace(plan, methods=suited(judge))
-    subjects = read(judge, images)
+    judge, others, found = _judge(model, said, critic, reals, seed)
+    judge = asked.critic(judge)
+    plan = asked.completed(plan if method else dataclasses.replace(plan, methods=suited(judge)), judge)
+    subjects = asked.coded(read(judge, images))
     explainers = _explainers(judge, plan, others, subjects, segments)
     jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]
     check(jobs)
-    told = said.words | {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
+    told = said.words | asked.words | {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
     told |= {"--n-segments": n_segments, "--critic": critic if critic != "judge" else "", "--seed": seed}
     told["--max-evaluations"] = max_evaluations
-    made = Made(_name(model, found), _command(model, images, {"--method": method, "--set": settings}, told))
+    made = Made(
+        _name(model, found), _command(model, images, {"--method": method, "--set": settings} | asked.many, told)
+    )
     finish(jobs, made, out, Talk(overwrite, quiet, as_json))
 
 
@@ -144,19 +149,18 @@ def _check_side(side: str) -> None:
         checks.side(side)
 
 
-def _judge(
-    model: str, said: Spec | None, which: str, reals: Path | None, seed: int
-) -> tuple[Critic, Tensor | None, Model]:
+def _judge(model: str, said: Said, which: str, reals: Path | None, seed: int) -> tuple[Critic, Tensor | None, Model]:
     """The critic, images to compare maps with, and the model itself."""
     import torch
 
     from ganexplain.cli import _inputs
     from ganexplain.data.images import read_folder
     from ganexplain.models.gan import GAN
-    from ganexplain.models.resolve import critic_of, resolve
+    from ganexplain.models.resolve import critic_of
 
-    found = resolve(model, said, "discriminator")
+    found, label = said.opened(model, "discriminator")
     critic = critic_of(found, which)
+    critic = critic if label is None else critic.given(label)
     if reals is not None and critic.form.name != "images":
         critic = critic.with_reference(_inputs.batch(critic.form, reals, REALS))
     elif reals is not None:
