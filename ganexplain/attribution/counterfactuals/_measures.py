@@ -18,6 +18,7 @@ from ganexplain.models.forms import Images
 
 FRACTIONS = 21  # of the way at which the logit is measured, the two ends among them
 CHANGED = 1e-6  # a value that differs by less is the same
+STRETCHED = (1.0, 1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0)  # times a change, where it is rounded to bytes
 SAME = 1e-3  # root mean square difference below which two inputs are the same one
 
 
@@ -50,7 +51,7 @@ def measured(kind: str, boundary: Boundary, change: Change) -> Counterfactual:
     flipped = _side(logits[-1], boundary.threshold) == boundary.to
     own = _side(boundary.logit, boundary.threshold)
     seen = visible(boundary.form, image, changed)
-    bytes_ = _in_bytes(boundary, image, changed) if flipped and boundary.to != own else {}
+    bytes_ = _in_bytes(boundary, image, change.values) if flipped and boundary.to != own else {}
     facts = {
         "to": boundary.to,
         "margin": boundary.margin,
@@ -125,16 +126,22 @@ def _unit(boundary: Boundary) -> dict[str, str]:
     return {} if isinstance(boundary.form, Images) else {"unit": boundary.form.unit}
 
 
-def _in_bytes(boundary: Boundary, image: Tensor, changed: Tensor) -> dict[str, Any]:
-    """Whether the change lives through a file of 8 bits, and how many of its bytes then differ."""
+def _in_bytes(boundary: Boundary, image: Tensor, end: Tensor) -> dict[str, Any]:
+    """Whether the change to ``end`` (1, D) lives through a file of 8 bits, or how much more of it would."""
     if not isinstance(boundary.form, Images):
         return {}
-    pixels = tensors.to_uint8(changed)
-    again = tensors.from_uint8(pixels).to(changed)
-    logit = float(boundary.critic.logits(again, batch_size=boundary.batch_size)[0])
-    boundary.evaluations += 1
-    differing = float((pixels != tensors.to_uint8(image)).double().mean())
-    return {"survives_8bit": _side(logit, boundary.threshold) == boundary.to, "share_8bit": differing}
+    factors = end.new_tensor(STRETCHED)
+    farther = boundary.start + factors[:, None] * (end - boundary.start)
+    pixels = tensors.to_uint8(boundary.inputs(torch.cat([end, farther[1:]]).clamp(-1, 1)))
+    again = boundary.form.scaled(tensors.from_uint8(pixels).double()).flatten(1).to(end)
+    logits = boundary.logits(again).tolist()
+    turned = [f for f, logit in zip(STRETCHED, logits, strict=True) if _side(logit, boundary.threshold) == boundary.to]
+    differing = float((pixels[:1] != tensors.to_uint8(image)).double().mean())
+    return {
+        "survives_8bit": turned[:1] == [1.0],
+        "factor_8bit": turned[0] if turned else None,
+        "share_8bit": differing,
+    }
 
 
 def _notes(boundary: Boundary, flipped: bool, seen: str, facts: Mapping[str, Any], most: float) -> Sequence[str]:
@@ -152,5 +159,9 @@ def _notes(boundary: Boundary, flipped: bool, seen: str, facts: Mapping[str, Any
             "the critic is and not what is wrong with the image"
         )
     if facts.get("survives_8bit") is False:
-        notes.append("saved with 8 bits a channel, the change is rounded away and the verdict does not turn")
+        factor = facts["factor_8bit"]
+        least = (
+            "the change is lost" if factor is None else f"the verdict turns only from {factor:g} times this change on"
+        )
+        notes.append(f"saved with 8 bits a channel, {least}")
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganexplain.attribution.counterfactuals import Counterfactual
 
+LITTLE = 1.1  # times a change are still that change
 LISTED = 4  # parts named one by one
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -18,7 +19,7 @@ def told(found: Counterfactual) -> str:
     verb = turned if found.flipped else f"moves the verdict towards {found.facts['to']} and does not turn it"
     threshold = f"threshold {_n(found.threshold)}"
     text = f"{_what(found)} {verb}: the logit goes from {_n(before)} to {_n(after)} ({threshold})."
-    return " ".join(part for part in (text, _size(found), _seen(found), _real(found)) if part)
+    return " ".join(part for part in (text, _order(found), _size(found), _seen(found), _real(found)) if part)
 
 
 def _nothing(found: Counterfactual) -> str:
@@ -30,16 +31,20 @@ def _what(found: Counterfactual) -> str:
         domain, made = found.facts["domain"], found.facts["baseline"].replace("_", " ")
         part = {"frequency": "band", "region": "region", "feature": "feature", "window": "span"}.get(domain, "part")
         total = round(len(found.steps) / found.distance["share"])
-        count, names = len(found.steps), [name for name, _ in found.steps]
-        listed = "; ".join(names[:LISTED]) + (f"; and {count - LISTED} more" if count > LISTED else "")
+        count = len(found.steps)
         word = NUMBERS[count] if count < len(NUMBERS) else str(count)
-        parts = part if count == 1 else f"{part}s"
-        return f"Replacing {word} {parts} of {total} by those of the baseline, {made} ({listed}),"
+        return f"Replacing {word} {part if count == 1 else f'{part}s'} of {total} by the baseline's, {made},"
     if "code" in found.distance:
         return f"A step of {found.distance['code']:.3g} standard deviations in the latent code"
     share = found.distance["share"]
     numbers = "all numbers" if share > 0.995 else f"{_percent(share)} of the numbers"
     return f"Changing {numbers}"
+
+
+def _order(found: Counterfactual) -> str:
+    names, more = [name for name, _ in found.steps], len(found.steps) - LISTED
+    listed = "; ".join(names[:LISTED]) + (f"; and {more} more" if more > 0 else "")
+    return "" if not names else f"{'It is' if len(names) == 1 else 'In this order:'} {listed}."
 
 
 def _size(found: Counterfactual) -> str:
@@ -53,7 +58,8 @@ def _seen(found: Counterfactual) -> str:
     if found.facts.get("unit") is not None:
         return ""
     eye = {"none": "No eye sees it", "faint": "An eye hardly sees it", "plain": "It is plain to see"}[found.visible]
-    lost = "; rounded to 8 bits it is lost" if found.facts.get("survives_8bit") is False else ""
+    factor = found.facts.get("factor_8bit", 1.0)
+    lost = "; rounded to 8 bits it is lost" if factor is None or factor > LITTLE else ""
     return f"{eye}{lost}."
 
 
