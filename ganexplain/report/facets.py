@@ -118,6 +118,7 @@ def _sentences(entry: Facts, explanation: Explanation, side: str) -> dict[str, s
         "quality": _quality(facts, explanation.critic["unit"]),
         "baseline": _origin(base, entry["domain"], explanation.critic["unit"]),
         "trust": told(cautions.trust(entry), entry["domain"]),
+        "profile": _profile(explanation.facets[entry["domain"]].arrays),
     }
 
 
@@ -225,9 +226,25 @@ def _origin(base: Facts, domain: str, unit: str) -> str:
     )
 
 
+def _profile(arrays: Mapping[str, Tensor]) -> str:
+    """Where the image's power leaves the band of the reals, whatever the judge makes of it."""
+    if not {"frequency", "radial_outside"} <= set(arrays):
+        return ""
+    cycles, outside = arrays["frequency"], arrays["radial_outside"].bool()
+    drawn = cycles > 0  # the mean brightness is no frequency
+    found = cycles[drawn & outside].tolist()
+    if not found:
+        return "Whatever the judge makes of it, the image has as much power at every frequency as the known reals have."
+    at = f"{found[0]:g}" if len(found) == 1 else f"between {found[0]:g} and {found[-1]:g}"
+    return (
+        f"Whatever the judge makes of it, the image's power leaves the band that 95 % of the known reals keep to at "
+        f"{len(found)} of {int(drawn.sum())} frequencies ({at} cycles per image)."
+    )
+
+
 def lead(entries: Sequence[Facts], side: str) -> str:
     """One sentence for the top of a page: in which frequencies, and along which latent direction; or nothing."""
-    said = []
+    said: list[str] = []
     for entry in entries:
         named = _standing(entry)[:1]
         unit = entry["attributions"][entry["method"]]["unit"]

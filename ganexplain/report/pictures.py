@@ -35,10 +35,10 @@ class Picture:
 
 def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:
     """The pictures of a page, of the kind that the input needs."""
-    from ganexplain.report import plots
+    from ganexplain.report import coordinates, plots
 
     kinds = {"images": image_pictures, "table": plots.row_pictures, "signal": plots.signal_pictures}
-    return kinds[explanation.form.name](explanation, entry)
+    return kinds[explanation.form.name](explanation, entry) | coordinates.facet_pictures(explanation, entry)
 
 
 def image_pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:

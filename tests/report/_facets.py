@@ -39,6 +39,7 @@ def frequency(*failed: str) -> Facet:
     facts = {"transform": "dct", "bands": found.params["bands"]}
     arrays = {"frequency": torch.arange(7.0), "radial": torch.linspace(2, -3, 7)}
     arrays |= {"radial_baseline": torch.linspace(2, -6, 7), "radial_reals": torch.linspace(2, -3, 21).reshape(3, 7)}
+    arrays |= {"radial_outside": torch.tensor([0.0, 0, 0, 0, 1, 1, 0])}
     return Facet(
         "frequency", found.names, {found.method: found}, {found.method: trust(*failed)}, shown,
         judge.logits(shown), facts, arrays,

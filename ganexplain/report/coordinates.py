@@ -1,0 +1,94 @@
+"""The pictures of a verdict in other coordinates: bands of frequencies, and latent directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ganexplain.attribution.domains.frequency import spectrum_of
+from ganexplain.explanation import Explanation, Facet
+from ganexplain.figures import style
+from ganexplain.figures.bands import BandRows, bands_figure
+from ganexplain.figures.frequencies import radial_figure, spectrum_figure
+from ganexplain.report.pictures import Picture, coloured, sign_of
+
+Facts = Mapping[str, Any]
+
+MOST = 12  # parts that are drawn
+
+
+def facet_pictures(explanation: Explanation, entry: Facts) -> dict[str, Picture]:
+    """The pictures of every facet, their names starting with its domain.
+
+    Args:
+        explanation: what is drawn.
+        entry: its part of `ganexplain.report.content.document`.
+    """
+    drawers = {"frequency": _frequency}
+    found: dict[str, Picture] = {}
+    for told in entry["facets"]:
+        if told["domain"] in drawers:
+            facet = explanation.facets[told["domain"]]
+            made = drawers[told["domain"]](facet, told, explanation.side)
+            found |= {f"{told['domain']}_{name}": picture for name, picture in made.items()}
+    return found
+
+
+def _frequency(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
+    first = facet.primary
+    unit, image = first.unit, first.images[0]
+    sign = sign_of(side, unit)
+    rows = shown(told)
+    parts = [r["label"] for r in rows]
+    bands = BandRows(
+        [r["name"] for r in rows],
+        [sign * r["value"] for r in rows],
+        facet.images[parts],
+        [r["logit"] for r in rows],
+        None if rows[0]["error"] is None else [r["error"] for r in rows],
+    )
+    drawn = bands_figure(bands, image, told["logit"], unit=unit)
+    found = {"parts": Picture(style.png(drawn), f"Bars of the bands of frequencies, {strongest(told, sign, unit)}")}
+    fine = next((a for a in facet.attributions.values() if a.method != first.method), first)
+    plane, own = spectrum_of(fine), sign_of(side, fine.unit)
+    spectrum = spectrum_figure(own * plane.values[0], plane.down, plane.across, size=plane.size, unit=fine.unit)
+    by = fine.method.replace("_", " ")
+    found["spectrum"] = Picture(
+        style.png(spectrum), f"Map of the spectrum by {by}, {coloured(fine.unit, 'frequencies')}"
+    )
+    return found | _profile(facet.arrays, image)
+
+
+def _profile(arrays: Mapping[str, Tensor], image: Tensor) -> dict[str, Picture]:
+    if not {"frequency", "radial"} <= set(arrays):
+        return {}
+    reals = arrays.get("radial_reals")
+    outside = arrays.get("radial_outside")
+    figure = radial_figure(
+        arrays["radial"],
+        reals if reals is not None and len(reals) > 1 else None,
+        arrays["frequency"],
+        side=max(image.shape[-2:]),
+        outside=None if outside is None else outside.bool(),
+    )
+    beside = "" if reals is None else ", beside that of the known reals"
+    return {"profile": Picture(style.png(figure), f"Power of the image at each frequency{beside}")}
+
+
+def shown(told: Facts) -> list[Facts]:
+    """The strongest parts of a facet, at most `MOST`, in the order of their labels."""
+    parts: Sequence[Facts] = told["parts"][:MOST]
+    return sorted(parts, key=lambda part: int(part["label"]))
+
+
+def strongest(told: Facts, sign: int, unit: str) -> str:
+    """The three strongest parts with their sides, for an alternative text."""
+
+    def side(value: float) -> str:
+        if style.signless(unit) or not value:
+            return "for no side"
+        return "for real" if sign * value > 0 else "for fake"
+
+    return "strongest: " + ", ".join(f"{p['name']} {side(p['value'])}" for p in told["parts"][:3])
