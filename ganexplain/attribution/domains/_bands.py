@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,6 +65,23 @@ class Bands:
     labels: Tensor
     facts: tuple[dict[str, Any], ...]
     places: Tensor
+
+
+def in_order(facts: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Labels as a reader expects them: DC, rings from coarse to fine, each by direction, and the peaks last.
+
+    Args:
+        facts: of `Bands`, or ``params["bands"]`` of an attribution.
+    """
+    return sorted(
+        range(len(facts)),
+        key=lambda i: (
+            facts[i]["peak"] is not None,
+            facts[i]["low"],
+            facts[i]["high"],
+            facts[i]["orientation"] or "",
+        ),
+    )
 
 
 @lru_cache(maxsize=16)
@@ -167,10 +185,10 @@ class _Scribe:
         if self.cut.bands == 1:
             return "all but DC"
         if ring == self.cut.bands - 1:
-            return f"over {low * side:.3g} {per} (period under {1 / low:.3g} px)"
+            return f"over {low * side:.4g} {per} (period under {1 / low:.3g} px)"
         if ring == 0:
-            return f"up to {high * side:.3g} {per} (period {1 / high:.3g} px and longer)"
-        return f"{low * side:.3g} to {high * side:.3g} {per} (period {1 / high:.3g} to {1 / low:.3g} px)"
+            return f"up to {high * side:.4g} {per} (period {1 / high:.3g} px and longer)"
+        return f"{low * side:.4g} to {high * side:.4g} {per} (period {1 / high:.3g} to {1 / low:.3g} px)"
 
     def _stripes(self, sector: int) -> str:
         """How the stripes of a sector run: at right angles to the wave vector, and rows are counted downwards."""

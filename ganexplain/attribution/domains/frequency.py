@@ -10,6 +10,7 @@ from torch import Tensor
 from ganexplain import checks
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.domains._bands import SPACINGS, Bands, Cut, bands_of
+from ganexplain.attribution.domains._bands import in_order as in_order
 from ganexplain.attribution.domains._own import of_form, own_chart
 from ganexplain.attribution.domains._rewritten import rewritten
 from ganexplain.attribution.domains._spectra import KINDS, Transform
