@@ -27,7 +27,8 @@ from tests.test_conformance import (
     state,
 )
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{caution}") for caution in CAUTIONS]
+OWN = "the baseline 'full_blur' has a logit outside the range of the reals"  # of a method that has one of its own
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{said}") for said in (*CAUTIONS, OWN)]
 PAIRS = [(method, form) for method in METHOD_NAMES for form in FORMS]
 # every method once, on rows or on signals; the other one in the full product
 CORE = [pytest.param(*p, marks=() if i % 4 in (0, 3) else pytest.mark.full) for i, p in enumerate(PAIRS)]
@@ -123,7 +124,7 @@ def test_what_alone_is_read_is_alone_blamed(method: str, form: str) -> None:
     blamed = groups.totals((weight != 0).double(), found.players)[0] > 0
     assert float(told[:, ~blamed].sum()) <= 0.02 * float(told.sum())
     if METHODS.get(method).complete:
-        b = torch.cat([method_.baseline.expand_as(x)])
+        b = found.origins  # as given, or the method's own
         shift, scale = (t for t in FORMS[form].scaling.tensors(x, FORMS[form].axes))
         exact = -weight * ((x - shift) / scale - (b - shift) / scale)
         assert torch.allclose(found.totals(), groups.totals(exact, found.players), atol=1e-9)
@@ -158,7 +159,8 @@ def test_every_method_works_or_says_why_not(form: str) -> None:
         except ValueError as error:
             refused.add(method)
             one_sentence(error)
-    assert refused == {"grad_cam", "hires_cam", "layer_cam"}
+    ordered = set() if form == "signal" else {"blur_integrated_gradients"}  # columns have no neighbours
+    assert refused == {"grad_cam", "hires_cam", "layer_cam"} | ordered
 
 
 BAD = {

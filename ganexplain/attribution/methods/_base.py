@@ -103,7 +103,7 @@ class Method(ABC):
         with tensors.isolated(seed), torch.enable_grad():  # also inside a caller's no_grad
             seen = self.domain.seen(self.critic, inputs, batch_size=self.batch_size)
             critic, alone = self._run_on(seen)
-            chart = self.domain.bind(critic, inputs, self.baseline)
+            chart = self._bound(critic, inputs)
             point, origin = chart.ends(self.batch_size)
             asked = chart if flip == sign else negated(chart)
             # a layer must see the images one by one too
@@ -136,6 +136,10 @@ class Method(ABC):
             quality=found.quality,
             notes=notes,
         )
+
+    def _bound(self, critic: Critic, inputs: Tensor) -> Chart:
+        """The chart that the method works on."""
+        return self.domain.bind(critic, inputs, self.baseline)
 
     def _run_on(self, seen: Tensor) -> tuple[Critic, bool]:
         """The critic in its fastest form that the method can use, and whether it judges images one by one."""
