@@ -189,12 +189,15 @@ class Attribution:
         return Attribution(**{**vars(self), **changes, "players": players, "verdict": verdict})
 
     def plot(self, *, row: int = 0, smooth: float = 0.125) -> Any:
-        """A matplotlib Figure: the image, the baseline, the signed map; bars of features; or the line of a signal.
+        """A matplotlib Figure: image, baseline and signed map; a spectrum; bars of features; or the line of a signal.
 
         Args:
             row: which input.
-            smooth: width of the moving average in image widths; 0 shows the raw map. Of images alone.
+            smooth: width of the moving average in image widths, half of that in a spectrum; 0 shows the raw map. Of
+                images alone.
         """
+        if self.domain == "frequency":
+            return self._spectrum(row, smooth / 2)
         if not isinstance(self.form, Images):
             from ganexplain.figures.rows import values_figure
 
@@ -202,6 +205,15 @@ class Attribution:
         from ganexplain.figures.maps import attribution_figure
 
         return attribution_figure(self[row], smooth=smooth)
+
+    def _spectrum(self, row: int, smooth: float) -> Any:
+        from ganexplain.attribution.domains.frequency import spectrum_of
+        from ganexplain.figures import style
+        from ganexplain.figures.frequencies import spectrum_figure
+
+        plane = spectrum_of(self[row])
+        real = plane.values[0] if style.signless(self.unit) else checks.side(self.side) * plane.values[0]
+        return spectrum_figure(real, plane.down, plane.across, size=plane.size, unit=self.unit, smooth=smooth)
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file that `load` reads."""

@@ -169,7 +169,7 @@ def _legend(figure: Figure, reals: bool, outside: int | None, rings: int) -> Non
         beside = 0.11 + (style.extent("the image", style.SMALL, "bold")[0] + 0.2) / figure.get_size_inches()[0]
         parts.append(("reals, mean ± 2 standard deviations", style.REAL, beside, 0.955))
     if outside is not None:
-        word = f"shaded: {outside} of {rings} frequencies outside the band that 95 % of the reals keep to throughout"
+        word = f"shaded: outside the band that 95 % of the reals keep to ({outside} of {rings})"
         parts.append((word, style.ACCENT, 0.11, 0.9))
     for text, colour, x, y in parts:
         figure.text(x, y, text, color=colour, size=style.SMALL, weight="bold", va="center")
