@@ -13,6 +13,7 @@ from ganexplain.attribution.counterfactuals import Counterfactual
 from ganexplain.attribution.counterfactuals._boundary import NO_GRADIENT, Boundary
 from ganexplain.attribution.counterfactuals._measures import Change, measured
 from ganexplain.models.critic import Critic
+from ganexplain.models.verdict import Verdict
 
 
 class Search(ABC):
@@ -52,20 +53,28 @@ class Search(ABC):
         """
         if to is not None:
             checks.side(to)
-        self.critic.form.check(image)
-        if len(image) != 1:
-            raise ValueError(f"one {self.critic.form.one} is changed at a time, got {len(image)}; take image[:1]")
         if self.needs == "gradients" and not self.critic.differentiable:
             raise ValueError(NO_GRADIENT)
+        image = self._checked(image)
         with tensors.isolated(seed), torch.enable_grad():
-            verdict = self.critic.judge(image, batch_size=self.batch_size)
-            if not verdict.placed:
-                raise ValueError(UNPLACED.format(self.critic.form.many))
-            own = "fake" if bool(verdict.is_fake[0]) else "real"
+            own = "fake" if bool(self._placed(image).is_fake[0]) else "real"
             wanted = to or ("real" if own == "fake" else "fake")
             boundary = Boundary(self.critic, image, wanted, self.batch_size)
             change = self._already(boundary) if own == wanted else self._change(boundary, seed)
             return measured(self.name, boundary, change)
+
+    def _checked(self, image: Tensor) -> Tensor:
+        """A copy of one valid input, without its graph."""
+        one = self.critic.form.one
+        if len(self.critic.form.check(image)) != 1:
+            raise ValueError(f"one {one} is changed at a time, got {len(image)}; take one of them, such as [:1]")
+        return image.detach().clone()
+
+    def _placed(self, image: Tensor) -> Verdict:
+        verdict = self.critic.judge(image, batch_size=self.batch_size)
+        if not verdict.placed:
+            raise ValueError(UNPLACED.format(self.critic.form.many))
+        return verdict
 
     def _already(self, boundary: Boundary) -> Change:
         one = boundary.form.one

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.attribution import BASELINES
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.baselines._fixed import Fixed
+from ganexplain.attribution.baselines import origin_of
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.counterfactuals._base import Search
 from ganexplain.attribution.counterfactuals._boundary import Boundary
@@ -26,9 +26,9 @@ EQUAL = 1e-6  # of the logits' range, below which two parts help alike and the f
 class Repair(Search):
     """Base of the repairs by parts of a domain.
 
-    The baseline stands for what the image should have been: towards real the default one (the nearest real where reals
-    are known), towards fake the generator's sample nearest to the image that is judged fake, where the generator is
-    known, else the first of blurred and black, or zero, that is judged fake.
+    The baseline stands for what the image should have been: towards real the nearest real where reals are known; else
+    the generator's sample nearest to the image that is judged as wanted, where the generator is known; else that one of
+    blurred and black, or for rows zero, which the critic calls most so.
 
     Args:
         critic: the critic whose verdict is to turn.
@@ -181,17 +181,17 @@ class _Work:
 
 
 def _wanted(boundary: Boundary, seed: int) -> BaselineLike:
-    """A baseline that is judged as wanted; None leaves the choice to the chart."""
-    if boundary.to == "real":
-        return None
+    """A baseline that is judged as wanted, where there is one; None leaves the choice to the chart."""
     critic, image = boundary.critic, boundary.like
-    if critic.generator is not None and "generated" in BASELINES.names():
-        made = BASELINES.get("generated")(side="fake", seed=seed)(critic, image)
-        return Fixed(made, "generated")
-    tried = [(name, BASELINES.get(name)()(critic, image)) for name in critic.form.contrasts]
-    logits = boundary.logits(boundary.form.scaled(torch.cat([made for _, made in tried]).double()).flatten(1))
-    fakes = [i for i, logit in enumerate(logits.tolist()) if logit < boundary.threshold]
-    return tried[fakes[0] if fakes else int(logits.argmin())][0]
+    if boundary.to == "real" and critic.reference is not None:
+        return None
+    if critic.generator is not None and critic.differentiable:
+        made: BaselineLike = BASELINES.get("generated")(side=boundary.to, seed=seed, batch_size=boundary.batch_size)
+        return made
+    names = critic.form.contrasts
+    each = torch.cat([origin_of(critic, image, name).images for name in names])
+    past = boundary.past(boundary.form.scaled(each.double()).flatten(1))
+    return names[int(past.argmax())]
 
 
 def _doubts(boundary: Boundary, chart: Chart, whole: float) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ def _what(found: Counterfactual) -> str:
         word = NUMBERS[count] if count < len(NUMBERS) else str(count)
         return f"Replacing {word} {part if count == 1 else f'{part}s'} of {total} by the baseline's, {made},"
     if "code" in found.distance:
-        return f"A step of {found.distance['code']:.3g} standard deviations in the latent code"
+        along = f" along {found.facts['direction']}" if "direction" in found.facts else ""
+        return f"A step of {found.distance['code']:.3g} standard deviations in the latent code{along}"
     share = found.distance["share"]
     numbers = "all numbers" if share > 0.995 else f"{_percent(share)} of the numbers"
     return f"Changing {numbers}"
