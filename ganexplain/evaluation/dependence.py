@@ -25,12 +25,13 @@ from ganexplain.models.critic import Critic
 
 LIGHT = 256  # evaluations of a method that removes parts, for each baseline
 STEEP = 30  # gradients of a method that takes them
-# On the bundled judge with 16 regions, maps of one image by other draws agree by .84 and more, and those of other images
-# reach .7 in 1 of 182 pairs: two baselines above it tell of the image.
+# on the bundled judge with 16 regions, maps of one image by other draws agree by .84 and more, and those of two images
+# reach .7 in 1 of 182 pairs: what two baselines above it tell is of the image
 SAME = 0.7
 FEWER = 4  # members of a set of noise, instead of 16, since a method works once for each
 FROM_REALS = ("nearest_real", "shuffled", "median", "mean", "reals")
 TRIED = ("nearest_real", "blur", "inpaint", "noise", "shuffled", "median", "zero", "black", "mean")
+PARTS = {"frequency": "band", "latent": "direction"}
 ALIKE = 1e-3  # root mean square difference below which two baselines are one
 
 
@@ -47,6 +48,7 @@ class Dependence:
         method: by which method.
         parts: how many parts were compared, 0 if that is not known.
         chance: rank correlation that 95 % of relabellings of so many parts stay below, or NaN.
+        part: what a part is called.
     """
 
     baselines: tuple[str, ...]
@@ -56,6 +58,7 @@ class Dependence:
     method: str
     parts: int = 0
     chance: float = math.nan
+    part: str = "region"
 
     @property
     def word(self) -> str:
@@ -77,12 +80,12 @@ class Dependence:
         agree = ", ".join(
             f"{value:+.2f} with {name}" for value, name in zip(self.correlations[: len(others)], others, strict=True)
         )
-        parts = f"{self.parts} regions" if self.parts else "regions"
+        parts = f"{self.parts} {self.part}s" if self.parts else f"{self.part}s"
         chance = "" if math.isnan(self.chance) else f"; chance alone stays below {self.chance:+.2f} in 95 % of cases"
         same = round(self.kept * len(others))
         return (
             f"Other baselines tell {self.word}: the rank correlation of the {parts} from {own} is {agree}{chance}; the "
-            f"region that speaks most stays first with {same} of {len(others)}."
+            f"{self.part} that speaks most stays first with {same} of {len(others)}."
         )
 
 
@@ -128,6 +131,7 @@ def dependence(
         method=method.name,
         parts=len(totals[0]),
         chance=chance_level(*pairs[0]),
+        part=PARTS.get(found[0].domain, "region"),
     )
 
 
