@@ -141,6 +141,13 @@ class ByHand(nn.Module):
         return (x - x.mean((2, 3), keepdim=True)) / (x.var(dim=[2, 3], keepdim=True) + 1e-5).sqrt()
 
 
+class Mean(nn.Module):
+    """Over the channels of each place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1, keepdim=True)
+
+
 class Gated(nn.Module):
     """Squeeze and excitation."""
 
@@ -156,7 +163,7 @@ class Gated(nn.Module):
 def test_a_statistic_of_the_whole_map_is_named_and_the_convolutions_told(norm):
     layers = ((4, 2, 1), (3, 1, 1), (3, 1, 1))
     image = torch.rand(1, 1, 16, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    found = fields(Critic(chain(*layers, norm=norm), pool="mean"), image)
+    found = fields(Critic(nn.Sequential(chain(*layers, norm=norm), Mean()), pool="mean"), image)
     assert found.whole
     assert torch.equal(found.boxes, fields(Critic(chain(*layers), pool="mean"), image).boxes)
     assert 0.3 < found.inside < 1
