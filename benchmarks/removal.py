@@ -3,10 +3,11 @@
     GANEXPLAIN_ASSETS=FOLDER python -m benchmarks.removal [--seed 0] [--write]
 
 A small detector is trained on one half of 64 real CIFAR-10 images and 64 DCGAN fakes
-(csinva/gan-vae-pretrained-pytorch) and judges the other half. Each fake that it catches is explained in bands of frequencies against real images of the
-training half. The bands that speak most for fake are then replaced by those of real images of the other half, which no
-explanation has seen, and so are as many bands drawn at random, in every combination. What returns is the share of the
-way from the fake's logit to the mean logit of held-out reals.
+(csinva/gan-vae-pretrained-pytorch) and judges the other half. Each fake that it catches is explained in bands of
+frequencies against real images of the training half. The bands that speak most for fake are then replaced by those of
+real images of the other half, which no explanation has seen, and so are as many bands at random: the mean over every
+combination of them, those with the named bands included. What returns is the share of the way from the fake's logit to
+the mean logit of held-out reals.
 """
 
 from __future__ import annotations
