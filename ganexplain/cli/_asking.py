@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +171,7 @@ class Asked:
             ValueError: no generator is known, or the directions are not for it.
         """
         generator = critic.generator
-        latent = "latent" in (*(plan.domains or ()), *(plan.counterfactuals or ()))
+        latent = "latent" in (plan.domains or ()) or "latent_change" in (plan.counterfactuals or ())
         if generator is None and (latent or self.code is not None or self.directions is not None):
             raise ValueError(
                 "latent codes are explained through the generator that made the images, and this model has none; name "
@@ -222,7 +223,7 @@ def _allowed(critic: Critic) -> tuple[str, ...]:
     found = []
     for name in COUNTERFACTUALS.names():
         gradients = getattr(COUNTERFACTUALS.get(name), "needs", "calls") == "gradients"
-        unmade = name == "latent" and critic.generator is None
+        unmade = "code" in inspect.signature(COUNTERFACTUALS.get(name)).parameters and critic.generator is None
         waves = name == "bands" and critic.form.name != "images"
         if not unmade and not waves and (critic.differentiable or not gradients):
             found.append(name)

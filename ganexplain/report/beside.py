@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ganexplain.evaluation.dependence import Dependence
@@ -24,10 +23,9 @@ def beside_facts(explanation: Explanation) -> dict[str, Any]:
     """The dependence on the baseline, the patches and the labels as JSON, each None where there is none."""
     depends, patches, labels = explanation.dependence, explanation.patches, explanation.labels
     unit = str(explanation.critic["unit"])
-    threshold = explanation.verdict.threshold
     return {
         "dependence": None if depends is None else _dependence(depends, explanation),
-        "patches": None if patches is None else _patches(patches, threshold, explanation.image, unit),
+        "patches": None if patches is None else _patches(patches, explanation.image),
         "labels": None if labels is None else _labels(labels, unit),
     }
 
@@ -71,51 +69,50 @@ def _depends(found: Dependence) -> str:
     )
 
 
-def _patches(found: PatchMap, threshold: float, image: Tensor, unit: str) -> dict[str, Any]:
-    height, width = found.logits.shape
-    flat = found.logits.double().flatten().cpu()
-    fake, real = int(flat.argmin()), int(flat.argmax())
-    sizes = torch.stack([found.boxes[..., 2] - found.boxes[..., 0], found.boxes[..., 3] - found.boxes[..., 1]], -1)
-    field = [int(n) for n in sizes.flatten(0, 1).amax(0)]
+def _patches(found: PatchMap, image: Tensor) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "shape": [height, width],
-        "field": field,
+        "shape": list(found.logits.shape),
+        "field": list(found.size),
         "whole": found.whole,
-        "below": float((flat < threshold).double().mean()),
-        "most_fake": _cell(found, fake),
-        "most_real": _cell(found, real),
+        "inside": found.inside,
+        "pool": found.pool,
+        "threshold": found.threshold,
+        "below": found.fake_share,
+        "most_fake": _cell(found, found.most_fake),
+        "most_real": _cell(found, found.most_real),
+        "notes": [words.sentence(note) for note in found.notes],
     }
-    return entry | {"sentence": _patched(entry, tuple(image.shape[-2:]), unit)}
+    return entry | {"sentence": _patched(entry, image.shape[-2:], found.unit)}
 
 
-def _cell(found: PatchMap, index: int) -> dict[str, Any]:
-    row, column = divmod(index, found.logits.shape[1])
-    return {
-        "cell": [row, column],
-        "logit": float(found.logits[row, column]),
-        "box": [int(n) for n in found.boxes[row, column]],
-    }
+def _cell(found: PatchMap, place: tuple[int, int]) -> dict[str, Any]:
+    return {"cell": list(place), "logit": float(found.logits[place]), "box": [int(n) for n in found.boxes[place]]}
 
 
-def _patched(entry: Facts, size: tuple[int, ...], unit: str) -> str:
+def _patched(entry: Facts, size: Sequence[int], unit: str) -> str:
     (height, width), (tall, wide) = entry["shape"], entry["field"]
-    cells = f"The judge gives {height} × {width} verdicts, one a patch"
     share = f"{words.percent(entry['below'])} of them lie below the threshold"
-    if entry["whole"]:
-        return (
-            f"{cells}, but every one of them sees the whole image, such as through a normalisation over it, so that a "
-            f"patch's place means little; {share}."
-        )
+    made = "by one of them" if entry["pool"].startswith("cell") else f"from them ({entry['pool'].replace('_', ' ')})"
+    cells = f"The judge gives {height} × {width} verdicts, one a patch, and its own is made {made}; {share}."
+    if entry["whole"] and entry["inside"] is None:
+        return f"{cells} Every patch sees the whole image, so that its place means nothing."
     fake, real = entry["most_fake"], entry["most_real"]
 
     def said(cell: Facts) -> str:
         top, left, bottom, right = cell["box"]
         where = words.place(words.position((top + bottom) / 2 / size[0], (left + right) / 2 / size[1], False))
-        return f"in {where} (cell {cell['cell'][0]}, {cell['cell'][1]}: {unit} {words.number(cell['logit'])})"
+        return f"in {where} (cell {cell['cell'][0]},{cell['cell'][1]}: {unit} {words.number(cell['logit'])})"
 
+    text = (
+        f"{cells} A patch sees {tall} × {wide} pixels. The most fake one lies {said(fake)}, the most real one "
+        f"{said(real)}."
+    )
+    if not entry["whole"]:
+        return text
+    inside = words.percent(entry["inside"])
     return (
-        f"{cells} of {wide} × {tall} pixels, and combines them; {share}. The most fake one lies {said(fake)}, the most "
-        f"real one {said(real)}."
+        f"{text} But every patch sees a little of the whole image, such as through a normalisation over it: {inside} "
+        "of what moves it lies inside."
     )
 
 

@@ -19,7 +19,7 @@ TITLES = {
     "pixel_l1": "As few pixels as possible",
     "bands": "Frequency bands replaced one by one",
     "regions": "Regions replaced one by one",
-    "latent": "Another code of the generator",
+    "latent_change": "Another latent code of the generator",
 }
 PIECES = {"bands": "bands", "regions": "regions"}
 SAID = ("no eye sees this change", "the verdict did not turn")  # notes that the sentences below say already
@@ -27,12 +27,25 @@ LEVELS = 127.5  # 8-bit steps of a change by 1 on the scale from -1 to 1
 CLOSER = 0.05  # of the distance to the nearest real that counts as no change
 
 
-def change_facts(explanation: Explanation) -> list[dict[str, Any]]:
-    """The counterfactuals of one explanation as JSON, in their order."""
+def change_facts(explanation: Explanation, regions: Sequence[Facts]) -> list[dict[str, Any]]:
+    """The counterfactuals of one explanation as JSON, in their order.
+
+    Args:
+        explanation: whose they are.
+        regions: their facts, which say by which number and place the page names them.
+    """
     side = "fake" if bool(explanation.verdict.is_fake[0]) else "real"
     unit = str(explanation.critic["unit"])
     stems = names(explanation.counterfactuals)
-    return [_change(c, stem, side, unit) for c, stem in zip(explanation.counterfactuals, stems, strict=True)]
+    parts = {r["label"]: _named(r, explanation.form.part) for r in regions}
+    found = explanation.counterfactuals
+    return [_change(c, stem, side, unit, parts) for c, stem in zip(found, stems, strict=True)]
+
+
+def _named(region: Facts, part: str) -> str:
+    """A part by its number in the pictures and its place; a feature by its name."""
+    named = region["shown"] is not None
+    return str(region["position"]) if named else f"{part} {region['number']}, {region['position']}"
 
 
 def names(changes: Sequence[Counterfactual]) -> list[str]:
@@ -46,8 +59,13 @@ def change_arrays(explanation: Explanation) -> dict[str, Tensor]:
     return {f"changed_{name}": change.changed[0] for name, change in zip(names(found), found, strict=True)}
 
 
-def _change(change: Counterfactual, stem: str, side: str, unit: str) -> dict[str, Any]:
+def _change(change: Counterfactual, stem: str, side: str, unit: str, parts: Mapping[int, str]) -> dict[str, Any]:
     after = "fake" if change.logit[1] < change.threshold else "real"
+    order = change.facts.get("order", ())
+    labels = (
+        [row["label"] for row in order] if change.kind == "regions" and change.facts["regions"] == len(parts) else []
+    )
+    steps = [part for part, _ in change.steps] if not labels else [parts[label] for label in labels]
     entry: dict[str, Any] = {
         "kind": change.kind,
         "title": TITLES.get(change.kind, change.kind.replace("_", " ").capitalize()),
@@ -61,7 +79,7 @@ def _change(change: Counterfactual, stem: str, side: str, unit: str) -> dict[str
         "visible": change.visible,
         "realism": change.realism,
         "path": [list(point) for point in change.path],
-        "steps": [{"part": part, "logit": logit} for part, logit in change.steps],
+        "steps": [{"part": part, "logit": logit} for part, (_, logit) in zip(steps, change.steps, strict=True)],
         "evaluations": change.evaluations,
         "facts": dict(change.facts),
         "notes": [words.sentence(note) for note in change.notes if not note.startswith(SAID)],
@@ -79,19 +97,24 @@ def _outcome(entry: Facts, unit: str) -> str:
 
 
 def _size(entry: Facts) -> str:
-    distance, steps = entry["distance"], entry["steps"]
+    distance, facts, steps = entry["distance"], entry["facts"], entry["steps"]
     said = []
-    if steps:
-        said.append(f"{len(steps)} {PIECES.get(entry['kind'], 'parts')} are replaced")
-    if not steps and distance.get("share", 1.0) < 1:
-        said.append(f"{words.percent(distance['share'])} of the values change")
+    if steps and "baseline" in facts:
+        total = facts.get(PIECES.get(entry["kind"], "parts"))
+        count = f"{len(steps)} of {total}" if total else str(len(steps))
+        made = str(facts["baseline"]).replace("_", " ")
+        said.append(f"{count} {PIECES.get(entry['kind'], 'parts')} are replaced by those of the baseline, {made}")
+    elif distance.get("share", 1.0) < 0.995:
+        said.append(f"{words.percent(distance['share'])} of the numbers change")
     if "code" in distance:
-        said.append(f"the code moves by {words.number(distance['code'])}")
-    if "rms" in distance:
-        said.append(f"a pixel changes by {levels(distance['rms'])} of 255 steps (root mean square)")
-    if "max" in distance:
-        said.append(f"by {levels(distance['max'])} at most")
-    return words.sentence(", ".join(said)) if said else ""
+        along = f" along the direction {facts['direction']}" if "direction" in facts else ""
+        said.append(f"the code moves by {words.number(distance['code'])} standard deviations{along}")
+    if "rms" in distance and "max" in distance:
+        unit = facts.get("unit")
+        root, most = (words.number(distance[name]) if unit else levels(distance[name]) for name in ("rms", "max"))
+        what = f"a number changes by {root} {unit}s" if unit else f"a pixel changes by {root} of 255 steps"
+        said.append(f"{what} (root mean square), by {most} at most")
+    return words.sentence("; ".join(said))
 
 
 def levels(change: float) -> str:
@@ -104,6 +127,8 @@ def levels(change: float) -> str:
 
 
 def _eye(entry: Facts) -> str:
+    if "unit" in entry["facts"]:
+        return ""  # the numbers of a row can be read
     if entry["visible"] == "none":
         return (
             "No eye sees this change: it is an adversarial example. It shows that the judge can be fooled by what "
@@ -134,9 +159,7 @@ def lead(entries: Sequence[Facts]) -> str:
     """One sentence for the top of a page: the smallest change that turns the verdict; or nothing."""
     turned = sorted((e for e in entries if e["flipped"] and "rms" in e["distance"]), key=lambda e: e["distance"]["rms"])
     if not turned:
-        if not entries:
-            return ""
-        return f"None of {len(entries)} kinds of change that were tried turns the verdict."
+        return "No change that was tried turns the verdict." if entries else ""
     least, seen = turned[0], next((e for e in turned if e["visible"] == "plain"), None)
     text = (
         f"The smallest change found that turns the verdict to {least['after']} moves a pixel by "

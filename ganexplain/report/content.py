@@ -103,7 +103,7 @@ def _entry(explanation: Explanation, stem: str) -> dict[str, Any]:
         "trust": trust,
         "notes": [words.sentence(explanation.form.told(note)) for note in explanation.notes],
         "facets": facets.facet_facts(explanation),
-        "counterfactuals": changes.change_facts(explanation),
+        "counterfactuals": changes.change_facts(explanation, regions),
         **beside.beside_facts(explanation),
     }
     return entry | {

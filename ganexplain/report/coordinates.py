@@ -92,3 +92,14 @@ def strongest(told: Facts, sign: int, unit: str) -> str:
         return "for real" if sign * value > 0 else "for fake"
 
     return "strongest: " + ", ".join(f"{p['name']} {side(p['value'])}" for p in told["parts"][:3])
+
+
+def patch_pictures(explanation: Explanation) -> dict[str, Picture]:
+    """What the patches say, placed where they lie; nothing where there are none."""
+    found = explanation.patches
+    if found is None:
+        return {}
+    from ganexplain.figures.patches import patch_figure
+
+    drawn = patch_figure(found, explanation.image[0])
+    return {"patches": Picture(style.png(drawn), f"Map of the patches, {coloured(found.unit, 'patches')}")}

@@ -38,7 +38,8 @@ def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Pi
     from ganexplain.report import coordinates, plots
 
     kinds = {"images": image_pictures, "table": plots.row_pictures, "signal": plots.signal_pictures}
-    return kinds[explanation.form.name](explanation, entry) | coordinates.facet_pictures(explanation, entry)
+    own = kinds[explanation.form.name](explanation, entry)
+    return own | coordinates.facet_pictures(explanation, entry) | coordinates.patch_pictures(explanation)
 
 
 def image_pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:

@@ -70,12 +70,13 @@ def change(
     """A change by hand."""
     image = images(1)
     side = -1 if bool(explanation().verdict.is_fake[0]) else 1
-    steps = (("lower left", 0.1), ("centre", 0.4)) if kind in ("regions", "bands") else ()
+    steps = (("region 2 (upper left)", 0.1), ("region 1 (centre)", 0.4)) if kind == "regions" else ()
+    regions = {"order": [{"label": 1}, {"label": 0}], "regions": 9, "baseline": "blur"} if steps else {}
     return Counterfactual(
         kind, image, (image + size).clamp(-1, 1), flipped, (side * 2.0, -side * 0.5 if flipped else side * 1.0), 0.2,
         {"rms": size, "l1": 1.44, "l2": 0.12, "max": 2 * size, "share": 1.0},
         ((0.0, side * 2.0), (0.5, side * 1.0), (1.0, -side * 0.5)), visible, 77, steps, 1.3, ("a <i>note</i>",),
-        {"to": "real"},
+        {"to": "real", **regions},
     )  # fmt: skip
 
 
@@ -84,6 +85,8 @@ PATCHES = PatchMap(
     torch.linspace(-2, 3, SIZE * SIZE).reshape(SIZE, SIZE),
     torch.tensor([[[0, 0, 8, 8], [0, 4, 8, 12]], [[4, 0, 12, 8], [4, 4, 12, 12]]]),
     False,
+    0.2,
+    size=(8, 8),
 )
 LABELS = LabelReading(1, torch.tensor([-1.0, -2.0, 3.0]), 0.2, -2.0, 0.75)
 DEPENDENCE = Dependence(("blur", "nearest_real", "black"), (0.3, 2.0, -1.0), (0.6, 0.1, 0.2), 0.5, "kernel_shap")
@@ -91,9 +94,10 @@ DEPENDENCE = Dependence(("blur", "nearest_real", "black"), (0.3, 2.0, -1.0), (0.
 
 def whole(name: str = "a.png", **changes: object) -> Explanation:
     """An explanation with every section of a page."""
+    changes_ = change(), change("regions", "plain", size=0.2), change("latent_change", "faint", flipped=False)
     everything = {
         "facets": {"frequency": frequency(), "latent": latent("poor")},
-        "counterfactuals": (change(), change("regions", "plain", size=0.2), change("latent", "faint", flipped=False)),
+        "counterfactuals": changes_,
         "dependence": DEPENDENCE, "patches": PATCHES, "labels": LABELS,
     }  # fmt: skip
     return dataclasses.replace(explanation(name), **{**everything, **changes})

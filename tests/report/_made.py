@@ -42,7 +42,7 @@ def critic(calibrated: bool = True, kind: str = "logit") -> Critic:
     return Critic(Judge(), output=kind).with_calibration(known).with_reference(images(24, seed=9))
 
 
-PLAN = Plan(n_segments=9, n_orders=20, n_randomised=2, n_others=3, light=50, baseline="blur")
+PLAN = Plan(n_segments=9, n_orders=20, n_randomised=2, n_others=3, light=50, baseline="blur", budget="quick")
 
 
 @lru_cache
