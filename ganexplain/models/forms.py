@@ -18,7 +18,7 @@ from torch import Tensor
 from ganexplain import checks
 from ganexplain.models.preprocess import Preprocess, resized
 
-SHARED = ("mean", "nearest_real", "reals", "median", "zero", "counterfactual")  # baselines of every form
+SHARED = ("mean", "nearest_real", "reals", "median", "zero", "generated", "counterfactual")  # baselines of every form
 
 
 class Form(ABC):
@@ -130,7 +130,7 @@ class Images(Form):
     parts: ClassVar[str] = "regions"
     removed: ClassVar[str] = "region"
     differentiated: ClassVar[str] = "pixel"
-    baselines: ClassVar[tuple[str, ...]] = ("blur", "black", "noise", "inpaint", "generated", *SHARED)
+    baselines: ClassVar[tuple[str, ...]] = ("blur", "black", "noise", "inpaint", *SHARED)
     contrasts: ClassVar[tuple[str, ...]] = ("blur", "black")
 
     def check(self, values: Tensor, name: str = "") -> Tensor:
