@@ -76,7 +76,7 @@ class Repair(Search):
             self.parts: work.n,
             "tried": tried,
             "order": rows,
-            **chart.facts,
+            "chart": dict(chart.facts),
         }
         return Change(
             work.values(work.keep(order)[None]),

@@ -11,8 +11,8 @@ from ganexplain.models.forms import Form, Images
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 DARK, LEAST, BRIGHT = 17.0, 3.0, 3.0 / 128.0  # T0, the threshold at middle grey, gamma (Chou and Li, section II)
 MOST = 8.0  # steps; the study's dark threshold of 20 is of tubes in a lit room, and displays are better today
-SOME, MANY = 0.001, 0.05  # shares of pixels above threshold
-TWICE, FAR = 2.0, 4.0  # times the threshold
+SOME, MANY = 0.01, 0.1  # shares of pixels above threshold
+HALF_AGAIN, FAR = 1.5, 4.0  # times the threshold
 # the weights of the ground over 32, and two of the four gradient operators over 16; the others are these, turned
 _GROUND = ((1, 1, 1, 1, 1), (1, 2, 2, 2, 1), (1, 2, 0, 2, 1), (1, 2, 2, 2, 1), (1, 1, 1, 1, 1))
 _HORIZONTAL = ((0, 0, 0, 0, 0), (1, 3, 8, 3, 1), (0, 0, 0, 0, 0), (-1, -3, -8, -3, -1), (0, 0, 0, 0, 0))
@@ -41,8 +41,8 @@ def threshold(image: Tensor) -> Tensor:
 def visible(form: Form, before: Tensor, after: Tensor) -> str:
     """Whether the change from (1, C, H, W) to (1, C, H, W) is "plain" to an eye, "faint", or seen by "none".
 
-    None: at most a thousandth of the pixels change by more than the `threshold`, none by twice as much. Faint: at most
-    a twentieth, none by four times as much. The strongest channel counts, so a change of colour alone is rather called
+    None: at most a hundredth of the pixels change by more than the `threshold`, none by half as much again. Faint: at
+    most a tenth, none by four times as much. The strongest channel counts, so a change of colour alone is rather called
     visible than not. A change of a row or a signal is plain: its numbers can be read.
     """
     if not isinstance(form, Images):
@@ -50,7 +50,7 @@ def visible(form: Form, before: Tensor, after: Tensor) -> str:
     steps = (after - before).double().abs().mul(127.5).amax(1)[0]
     excess = steps / threshold(before[0])
     share, most = float((excess > 1).double().mean()), float(excess.max())
-    if share <= SOME and most <= TWICE:
+    if share <= SOME and most <= HALF_AGAIN:
         return "none"
     return "faint" if share <= MANY and most <= FAR else "plain"
 
