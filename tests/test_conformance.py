@@ -366,7 +366,7 @@ def test_complete_methods_are_exact_on_a_linear_critic(method: str, domain: str)
     truth = groups.totals(exact, found.players) if found.players is not None else exact.flatten(1)
     assert torch.allclose(parts, truth, atol=1e-10)
     assert float(found.gap.abs().max()) < 1e-10
-    if METHODS.get(method).needs == "gradients":
+    if METHODS.get(method).needs == "gradients" and method != "xrai":  # whose values are the means of regions
         assert torch.allclose(found.values, exact, atol=1e-10)
 
 

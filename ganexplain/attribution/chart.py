@@ -156,13 +156,20 @@ class Chart:
         origins = self.origin[:, None] if self.origins is None else self.origins
         sets, each = origins.shape[:2]
         owner = torch.arange(sets, device=rows.device).repeat_interleave(each)
-        return whole, self.values(origins.flatten(0, 1), owner, batch_size).view(sets, each).mean(1).expand(len(rows))
+        found = self.values(origins.flatten(0, 1), owner, batch_size).view(sets, each).expand(len(rows), each)
+        self._known["members"] = (whole[:, None].expand_as(found), found)
+        return whole, found.mean(1)
 
     def members(self) -> list[Chart]:
         """One chart for each baseline of the set; the chart itself where there is one baseline."""
         if self.origins is None:
             return [self]
-        return [replace(self, origin=origin, origins=None) for origin in self.origins.unbind(1)]
+        made = [replace(self, origin=origin, origins=None) for origin in self.origins.unbind(1)]
+        if "members" in self._known:  # what was run for the set is not run again for each
+            wholes, origins = self._known["members"]
+            for k, chart in enumerate(made):
+                chart._known["ends"] = wholes[:, k], origins[:, k]
+        return made
 
     def outside(self, origin_logit: Tensor) -> tuple[str, ...]:
         """A note where the baseline's logits (N,) lie outside the range of the reals; none where no reals are known."""

@@ -30,6 +30,7 @@ class Outcome:
         quality: (N,) R^2 of a fit.
         notes: what a reader must know of this result, one sentence each.
         facts: what was settled on the way, such as the name of a layer; JSON-able, joins the parameters.
+        players: (N, *coordinates) canonical labels of groups that the method found itself, or None for the chart's.
     """
 
     values: Tensor
@@ -39,6 +40,7 @@ class Outcome:
     quality: Tensor | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    players: Tensor | None = None
 
 
 FEWEST = 50  # coalitions below which a sampled method says nothing
@@ -116,7 +118,7 @@ class Method(ABC):
         _warned(notes)
         return Attribution(
             values=flip * found.values,
-            players=chart.players,
+            players=chart.players if found.players is None else found.players,
             names=chart.names,
             images=seen.detach().clone(),
             origins=_shown(chart, self.batch_size),
@@ -166,7 +168,7 @@ class Method(ABC):
         fits = [o.quality for o in found if o.quality is not None]
         return Outcome(
             values=torch.stack([o.values for o in found]).mean(0),
-            evaluations=torch.stack([o.evaluations for o in found]).sum(0),
+            evaluations=torch.stack([o.evaluations for o in found]).sum(0) + len(found) - 1,  # each baseline itself
             error=torch.stack(errors).square().sum(0).sqrt() / len(found) if errors else None,
             converged=torch.stack(done).all(0) if done else None,
             quality=torch.stack(fits).mean(0) if fits else None,
