@@ -45,6 +45,8 @@ _HOMES = {
     "DeepLift": "ganexplain.attribution.methods.deep_lift",
     "GuidedBackprop": "ganexplain.attribution.methods.guided_backprop",
     "GuidedIntegratedGradients": "ganexplain.attribution.methods.guided_integrated_gradients",
+    "BlurIntegratedGradients": "ganexplain.attribution.methods.blur_integrated_gradients",
+    "Xrai": "ganexplain.attribution.methods.xrai",
     "Counterfactual": "ganexplain.attribution.counterfactuals",
     "PixelL2": "ganexplain.attribution.counterfactuals.pixel_l2",
     "PixelL1": "ganexplain.attribution.counterfactuals.pixel_l1",
