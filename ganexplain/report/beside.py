@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,6 @@ from ganexplain.models.patches import PatchMap
 from ganexplain.report import words
 
 Facts = Mapping[str, Any]
-
-HIGH, LOW = 0.7, 0.3  # rank correlations from which values agree, and below which they do not
 
 
 def beside_facts(explanation: Explanation) -> dict[str, Any]:
@@ -48,25 +47,16 @@ def _dependence(found: Dependence, explanation: Explanation) -> dict[str, Any]:
         {"name": name, "logit": logit, "correlation": None if i == 0 else found.correlations[i - 1]}
         for i, (name, logit) in enumerate(zip(found.baselines, found.logits, strict=True))
     ]
-    entry = {"method": found.method, "baselines": told, "pairs": rows, "kept": found.kept}
-    return entry | {"sentence": explanation.form.told(_depends(found))}
-
-
-def _depends(found: Dependence) -> str:
-    count = len(found.baselines)
-    mean = sum(found.correlations) / len(found.correlations)
-    shown = f"rank correlation {words.number(mean, signed=True)} on average over {count} baselines"
-    kept = (
-        f"the region that speaks most for the side comes first with {words.percent(found.kept)} of the other baselines"
-    )
-    if mean >= HIGH:
-        return f"The baseline hardly matters: the regions' values agree ({shown}); {kept}."
-    if mean >= LOW:
-        return f"The baseline matters: the regions' values agree in part ({shown}); {kept}."
-    return (
-        f"The baseline decides much: another one gives another explanation ({shown}); {kept}. Read the regions as the "
-        "answer to one question, what sets this image apart from this baseline, and not as the answer to all."
-    )
+    return {
+        "method": found.method,
+        "word": found.word,
+        "baselines": told,
+        "pairs": rows,
+        "kept": found.kept,
+        "parts": found.parts,
+        "chance": None if math.isnan(found.chance) else found.chance,
+        "sentence": words.sentence(explanation.form.told(found.sentence)),
+    }
 
 
 def _patches(found: PatchMap, image: Tensor) -> dict[str, Any]:

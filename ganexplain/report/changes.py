@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganexplain.attribution.counterfactuals import Counterfactual
 from ganexplain.explanation import Explanation
+from ganexplain.models.table import Table
 from ganexplain.report import words
 from ganexplain.report.files import safe_names
 
@@ -34,12 +35,8 @@ def change_facts(explanation: Explanation, regions: Sequence[Facts]) -> list[dic
         explanation: whose they are.
         regions: their facts, which say by which number and place the page names them.
     """
-    side = "fake" if bool(explanation.verdict.is_fake[0]) else "real"
-    unit = str(explanation.critic["unit"])
-    stems = names(explanation.counterfactuals)
-    parts = {r["label"]: _named(r, explanation.form.part) for r in regions}
     found = explanation.counterfactuals
-    return [_change(c, stem, side, unit, parts) for c, stem in zip(found, stems, strict=True)]
+    return [_change(c, stem, regions, explanation) for c, stem in zip(found, names(found), strict=True)]
 
 
 def _named(region: Facts, part: str) -> str:
@@ -59,13 +56,13 @@ def change_arrays(explanation: Explanation) -> dict[str, Tensor]:
     return {f"changed_{name}": change.changed[0] for name, change in zip(names(found), found, strict=True)}
 
 
-def _change(change: Counterfactual, stem: str, side: str, unit: str, parts: Mapping[int, str]) -> dict[str, Any]:
+def _change(change: Counterfactual, stem: str, regions: Sequence[Facts], explanation: Explanation) -> dict[str, Any]:
     after = "fake" if change.logit[1] < change.threshold else "real"
-    order = change.facts.get("order", ())
-    labels = (
-        [row["label"] for row in order] if change.kind == "regions" and change.facts["regions"] == len(parts) else []
-    )
-    steps = [part for part, _ in change.steps] if not labels else [parts[label] for label in labels]
+    side, unit = "fake" if bool(explanation.verdict.is_fake[0]) else "real", str(explanation.critic["unit"])
+    parts = {r["label"]: _named(r, explanation.form.part) for r in regions}
+    steps = [part for part, _ in change.steps]
+    if change.kind == "regions" and change.facts.get("regions") == len(parts):
+        steps = [parts[row["label"]] for row in change.facts["order"]]
     entry: dict[str, Any] = {
         "kind": change.kind,
         "title": TITLES.get(change.kind, change.kind.replace("_", " ").capitalize()),
@@ -80,12 +77,23 @@ def _change(change: Counterfactual, stem: str, side: str, unit: str, parts: Mapp
         "realism": change.realism,
         "path": [list(point) for point in change.path],
         "steps": [{"part": part, "logit": logit} for part, (_, logit) in zip(steps, change.steps, strict=True)],
+        "values": _values(change, explanation),
         "evaluations": change.evaluations,
         "facts": dict(change.facts),
         "notes": [words.sentence(note) for note in change.notes if not note.startswith(SAID)],
     }
     said = {"outcome": _outcome(entry, unit), "size": _size(entry), "eye": _eye(entry), "realism": _realism(entry)}
     return entry | {"sentences": said}
+
+
+def _values(change: Counterfactual, explanation: Explanation) -> list[dict[str, str]]:
+    """The features of a row that change, with their values before and after; nothing of images and signals."""
+    form = explanation.form
+    if not isinstance(form, Table):
+        return []
+    before, after = form.shown(change.image[0]), form.shown(change.changed[0])
+    rows = zip(form.players, before, after, strict=True)
+    return [{"name": name, "before": old, "after": new} for name, old, new in rows if old != new]
 
 
 def _outcome(entry: Facts, unit: str) -> str:

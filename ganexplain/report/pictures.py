@@ -35,11 +35,12 @@ class Picture:
 
 def pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:
     """The pictures of a page, of the kind that the input needs."""
-    from ganexplain.report import coordinates, plots
+    from ganexplain.report import coordinates, plots, turning
 
     kinds = {"images": image_pictures, "table": plots.row_pictures, "signal": plots.signal_pictures}
     own = kinds[explanation.form.name](explanation, entry)
-    return own | coordinates.facet_pictures(explanation, entry) | coordinates.patch_pictures(explanation)
+    own |= coordinates.facet_pictures(explanation, entry) | coordinates.patch_pictures(explanation)
+    return own | turning.change_pictures(explanation, entry)
 
 
 def image_pictures(explanation: Explanation, entry: Mapping[str, Any]) -> dict[str, Picture]:

@@ -210,10 +210,13 @@ def test_labels_are_told(logits: list[float], given: int, said: str) -> None:
     assert said in beside.beside_facts(whole(labels=read))["labels"]["sentence"]
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.9, "hardly matters"), (0.5, "in part"), (0.1, "decides much")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.9, "much the same"), (0.5, "in part the same"), (-0.1, "a different story")]
+)
 def test_the_dependence_is_told(value: float, said: str) -> None:
     found = dataclasses.replace(whole().dependence, correlations=(value, value, value))
     facts = beside.beside_facts(whole(dependence=found))["dependence"]
     assert said in facts["sentence"]
+    assert facts["word"] == said
     assert [row["correlation"] for row in facts["baselines"]] == [None, value, value]
     assert [p["baselines"] for p in facts["pairs"]][2] == ["nearest_real", "black"]
