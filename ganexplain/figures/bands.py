@@ -83,8 +83,9 @@ class _Sheet:
         self.scale = max(1, int(PICTURE * style.DPI // max(image.shape[-2:])))
         shrunk = min(1.0, PICTURE * style.DPI / max(image.shape[-2:]))
         self.tall, self.wide = (n * self.scale * shrunk / style.DPI for n in image.shape[-2:])
-        told = [_lines(name) for name in (WHOLE, *names)]
-        self.left = EDGE + SPACE + max(max(style.extent(a)[0], style.extent(b, style.SMALL)[0]) for a, b in told)
+        told = [_lines(name) for name in names]
+        widths = [max(style.extent(a)[0], style.extent(b, style.SMALL)[0]) for a, b in told]
+        self.left = EDGE + SPACE + max(*widths, style.extent(WHOLE, weight="bold")[0])
         self.each, self.count = max(self.tall + 0.06, 0.36), len(names)
         self.columns = [self.left + ACROSS + 0.2 + i * (self.wide + SPACE) for i in range(3)]
         self.columns.append(self.columns[2] + FACTOR)

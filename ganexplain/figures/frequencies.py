@@ -131,7 +131,7 @@ def radial_figure(
     at, own = _array(cycles[drawn]), _array(image[drawn])
     with style.look():
         figure = style.figure(5.2, 3.0)
-        axes = figure.add_axes((0.11, 0.155, 0.86, 0.565))
+        axes = figure.add_axes((0.12, 0.155, 0.85, 0.565))
         if outside is not None:
             for place in at[_array(outside[drawn]) > 0]:
                 axes.axvspan(place - 0.5, place + 0.5, color=style.ACCENT, alpha=0.22, linewidth=0)
@@ -150,6 +150,7 @@ def _dress(axes: Axes, at: Array, side: int) -> None:
 
     axes.set_xlim(at[0] - 0.5, at[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     axes.set_xlabel("cycles per image, whatever their direction")
     axes.set_ylabel("power, log₁₀")
     axes.axvline(side / 2, color=style.MUTED, linewidth=0.7, linestyle=(0, (3, 3)))
@@ -164,13 +165,13 @@ def _dress(axes: Axes, at: Array, side: int) -> None:
 
 
 def _legend(figure: Figure, reals: bool, outside: int | None, rings: int) -> None:
-    parts = [("the image", style.INK, 0.11, 0.955)]
+    parts = [("the image", style.INK, 0.12, 0.955)]
     if reals:
-        beside = 0.11 + (style.extent("the image", style.SMALL, "bold")[0] + 0.2) / figure.get_size_inches()[0]
+        beside = 0.12 + (style.extent("the image", style.SMALL, "bold")[0] + 0.2) / figure.get_size_inches()[0]
         parts.append(("reals, mean ± 2 standard deviations", style.REAL, beside, 0.955))
     if outside is not None:
         word = f"shaded: outside the band that 95 % of the reals keep to ({outside} of {rings})"
-        parts.append((word, style.ACCENT, 0.11, 0.9))
+        parts.append((word, style.ACCENT, 0.12, 0.9))
     for text, colour, x, y in parts:
         figure.text(x, y, text, color=colour, size=style.SMALL, weight="bold", va="center")
 
