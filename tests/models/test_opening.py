@@ -13,6 +13,8 @@ from ganexplain.models.conditional import Conditioned
 from ganexplain.models.opening import open_model
 from ganexplain.models.resolve import critic_of, generator_of, resolve
 from ganexplain.models.spec import CriticSpec, ImageSpec, Spec
+from tests.models.foreign import _conditionals
+from tests.models.foreign._patchgans import trained
 
 
 def discriminator():
@@ -299,3 +301,17 @@ def test_a_program_says_that_it_shows_no_layers(files):
     torch.jit.save(torch.jit.trace(g, torch.randn(2, 10, 1, 1)), folder / "g.ts")
     with pytest.raises(ValueError, match="does not show its layers; take .* --method jacobian"):
         Generator.from_checkpoint(folder / "g.ts").first_layer()
+
+
+def test_a_critic_of_a_file_judges_for_any_class(tmp_path):
+    network = trained(_conditionals.Vector())
+    torch.save(network.state_dict(), tmp_path / "netD.pth")
+    critic, x = Critic.from_checkpoint(tmp_path / "netD.pth", label=3), torch.rand(2, 1, 28, 28)
+    assert (critic.num_classes, critic.label) == (10, 3)
+    for label in (0, 7):
+        other = critic.given(label)
+        torch.testing.assert_close(other(x), network(x, torch.full((2,), label)).reshape(-1))
+        assert other.about.spec.label == label
+    assert critic.about.spec.label == 3
+    with pytest.raises(ValueError, match=r"label=0 to 9 \(--label\)"):
+        Critic.from_checkpoint(tmp_path / "netD.pth")
