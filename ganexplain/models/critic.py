@@ -177,7 +177,7 @@ class Critic(Reader):
         about = self.about and replace(self.about, spec=replace(self.about.spec, label=label))
         made_by = tuple(made.given(label) if label < made.num_classes else made for made in self._made_by)
         changes = {"label": label, "about": about, "_made_by": made_by, "calibration": None, "reference": None}
-        twin = self._variant(**changes, _fast=None)
+        twin = self._variant(**changes)
         twin.network = conditioned(twin.network, label)
         return self._rejudged(twin)
 

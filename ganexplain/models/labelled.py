@@ -142,7 +142,7 @@ def under_all(critic: Critic, images: Tensor, *, batch_size: int = 64) -> Tensor
     rows = 1 if batch_size == 1 or critic.judges_alone(images) else batch_size
     found = []
     for pairs in torch.split(torch.arange(n * classes), rows):
-        twin = critic._variant(_fast=None)
+        twin = critic._variant()
         twin.network = conditioned(twin.network, pairs % classes)
         with torch.no_grad(), tensors.isolated():
             found.append(twin(images[pairs // classes]).to(images.device))
