@@ -22,8 +22,10 @@ from torch import Tensor
 import ganexplain as ge
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
-from ganexplain.evaluation import faithfulness, trust
-from ganexplain.explanation import Explainer, region_totals
+from ganexplain.evaluation import trust
+from ganexplain.explanation import Explainer, checking
+from ganexplain.explanation.case import Case
+from ganexplain.explanation.view import places
 
 RESULT = Path(__file__).parent / "results" / "trust.json"
 RIGHT = ("kernel_shap", "integrated_gradients", "lime", "occlusion")
@@ -39,24 +41,22 @@ def edges(image: Tensor) -> Tensor:
     return torch.from_numpy((sobel(grey, 0) ** 2 + sobel(grey, 1) ** 2) ** 0.5)
 
 
-class Case:
+class Trial:
     """One image with everything that the checks of any map of it need."""
 
     def __init__(self, explainer: Explainer, image: Tensor) -> None:
-        self.explainer, plan = explainer, explainer.plan
-        self.labels = explainer._regions(image)
-        self.side = "fake" if bool(explainer.critic.judge(image).is_fake[0]) else "real"
-        baseline = explainer._baseline(image, self.side)
+        self.explainer = explainer
+        case = self.case = Case(explainer.critic, explainer.plan, image)
+        view = places(explainer.critic.form, image, explainer.plan)
+        self.labels, self.side = view.labels, case.side
         self.maps: dict[str, Attribution] = {
-            name: explainer._method(name, self.labels, baseline).attribute(image, side=self.side) for name in RIGHT
+            name: case.method(name, view).attribute(image, side=self.side) for name in RIGHT
         }
-        self.totals = {name: region_totals(a, self.labels) for name, a in self.maps.items()}
-        first = self.maps["kernel_shap"]
-        self.image, self.origin = image, first.origins
-        chart = ge.Region(self.labels).bind(explainer.critic, image, first.origins)
-        self.orders = faithfulness.orders(chart, self.side, n_orders=plan.amounts.n_orders, seed=plan.seed)
-        self.randomised = {name: explainer._randomised(self.maps[name], self.labels) for name in RIGHT}
-        self.others = {name: explainer._others(self.maps[name], self.labels) for name in RIGHT}
+        self.totals = {name: view.totals(a) for name, a in self.maps.items()}
+        self.image, self.origin = image, self.maps["kernel_shap"].origins
+        self.orders = checking.orders_of(case, view, checking.chart_of(case, view))
+        self.randomised = {name: checking.random_maps(case, view, name) for name in RIGHT}
+        self.others = {name: explainer.compared.maps(case, view, name) for name in RIGHT}
 
     def word(
         self, total: Tensor, partner: Tensor, randomised: list[Tensor], others: list[Tensor]
@@ -103,7 +103,7 @@ def rates(explainer: Explainer, images: Tensor) -> dict[str, dict[str, float]]:
     """Shares of words and failed checks per right method and per sham, over the images."""
     counts: dict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     for image in images:
-        case = Case(explainer, image[None])
+        case = Trial(explainer, image[None])
         for name in RIGHT:
             _count(counts[name], *case.right(name))
         for kind in SHAMS:

@@ -65,7 +65,7 @@ class Orders:
         new = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self._known}
         if new:
             asked = keep[torch.tensor(sorted(new.values()))]
-            charts = _members(self.chart)
+            charts = members(self.chart)
             found = torch.stack([chart.coalitions(asked, 0, self.batch_size) for chart in charts]).mean(0)
             self._known.update((keys[i], float(w)) for i, w in zip(sorted(new.values()), found, strict=True))
         return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
@@ -100,7 +100,7 @@ def orders(chart: Chart, side: str, *, n_orders: int = 200, seed: int = 0, batch
     return replace(empty, random=torch.cat([score, -score]))
 
 
-def _members(chart: Chart) -> list[Chart]:
+def members(chart: Chart) -> list[Chart]:
     """One chart, or of a set whose mean does not exist (codes of a sphere) `MEMBERS` spread over the set."""
     if chart.shown is None or chart.origins is None:
         return [replace(chart, origins=None)]

@@ -19,7 +19,7 @@ RANDOMISED = 0.3  # mean rank correlation with maps of randomised critics to sta
 COVERED = 0.5  # share of the verdict that must lie between baseline and image
 SPECIFIC = 0.9  # share of other images' maps to beat
 
-FEW = f"fewer than {FEWEST} regions: any order of so few could be chance"
+FEW = f"fewer than {FEWEST} {{}}: any order of so few could be chance"
 
 
 @dataclass(frozen=True)
@@ -141,35 +141,35 @@ def convergence(attribution: Attribution, partner_error: float = 0.25) -> Check:
     return Check("convergence", _status(noise <= partner_error), noise, partner_error, f"{kind} ({used:,} evaluations)")
 
 
-def deletion(total: Tensor, orders: Orders | None) -> Check:
-    """Insertion minus deletion of the map's order against random orders; None where there are too few regions."""
+def deletion(total: Tensor, orders: Orders | None, parts: str = "regions") -> Check:
+    """Insertion minus deletion of the map's order against random orders; None where there are too few ``parts``."""
     if orders is None:
-        return Check("deletion", NONE, None, DELETION, FEW)
+        return Check("deletion", NONE, None, DELETION, FEW.format(parts))
     share = orders.percentile(total)
     sentence = (
-        f"removing the regions in the map's order, and adding them back, moves the verdict more than {share:.1%} "
+        f"removing the {parts} in the map's order, and adding them back, moves the verdict more than {share:.1%} "
         f"of {len(orders.random)} random orders do"
     )
     return Check("deletion", _status(share > DELETION), share, DELETION, sentence)
 
 
-def agreement(total: Tensor, other: Tensor | None, name: str, seed: int) -> Check:
+def agreement(total: Tensor, other: Tensor | None, name: str, seed: int, parts: str = "regions") -> Check:
     """Rank correlation with a method of another kind, above its own chance level."""
     if other is None:
         return Check(
-            "agreement", NONE, None, None, "no gradient method and perturbation method were run on the same regions"
+            "agreement", NONE, None, None, f"no gradient method and perturbation method were run on the same {parts}"
         )
     if len(total) < FEWEST:
-        return Check("agreement", NONE, None, None, FEW)
+        return Check("agreement", NONE, None, None, FEW.format(parts))
     value, level = spearman(total, other), chance_level(total, other, seed=seed)
     sentence = f"rank correlation with {name} is {value:+.2f}; by chance it stays below {level:.2f} in 95 of 100 cases"
     return Check("agreement", _status(value > level), value, level, sentence)
 
 
-def randomisation(total: Tensor, randomised: list[Tensor] | None) -> Check:
+def randomisation(total: Tensor, randomised: list[Tensor] | None, parts: str = "regions") -> Check:
     """Mean rank correlation with the maps of critics with random weights."""
     if len(total) < FEWEST:
-        return Check("randomisation", NONE, None, RANDOMISED, FEW)
+        return Check("randomisation", NONE, None, RANDOMISED, FEW.format(parts))
     if not randomised:
         return Check("randomisation", NONE, None, RANDOMISED, "the model has no weights that could be reset")
     value = sum(spearman(total, other) for other in randomised) / len(randomised)
@@ -179,14 +179,31 @@ def randomisation(total: Tensor, randomised: list[Tensor] | None) -> Check:
     return Check("randomisation", _status(value < RANDOMISED), value, RANDOMISED, sentence)
 
 
-def specificity(total: Tensor, others: list[Tensor] | None, orders: Orders | None) -> Check:
-    """Whether this image's map explains this image better than the maps of other images do."""
+def specificity(
+    total: Tensor,
+    others: list[Tensor] | None,
+    orders: Orders | None,
+    *,
+    parts: str = "regions",
+    whose: str = "other images",
+) -> Check:
+    """Whether this image's map explains this image better than the maps of other images do.
+
+    Args:
+        total: (P,) the map.
+        others: (P,) each, those of ``whose``.
+        orders: of this image; None where there are too few parts.
+        parts: what the map is of.
+        whose: "other images"; in coordinates that mean the same in every image, those judged otherwise, since images
+            that are judged alike may well be so for the same reason there.
+    """
     if not others:
-        return Check("specificity", NONE, None, SPECIFIC, "no other images are known; give some with --reals DIR")
+        missing = "; give some with --reals DIR" if whose == "other images" else ""
+        return Check("specificity", NONE, None, SPECIFIC, f"no {whose} are known{missing}")
     if orders is None:
-        return Check("specificity", NONE, None, SPECIFIC, FEW)
+        return Check("specificity", NONE, None, SPECIFIC, FEW.format(parts))
     own = orders.score(total)
     scores = torch.tensor([orders.score(other) for other in others], dtype=torch.float64)
     share = float((scores < own).double().mean() + 0.5 * (scores == own).double().mean())
-    sentence = f"the map explains this image better than {share:.0%} of the maps of {len(others)} other images do"
+    sentence = f"the map explains this image better than {share:.0%} of the maps of {len(others)} {whose} do"
     return Check("specificity", _status(share >= SPECIFIC), share, SPECIFIC, sentence)

@@ -5,34 +5,29 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganexplain import checks, tensors
-from ganexplain.attribution import METHODS
-from ganexplain.attribution import players as groups
-from ganexplain.attribution.attribution import Attribution
-from ganexplain.attribution.baselines import baselines_in, origin_of
-from ganexplain.attribution.chart import BaselineLike, Chart
-from ganexplain.attribution.domains.pixel import Pixel
-from ganexplain.attribution.methods._base import Method
-from ganexplain.evaluation import faithfulness, randomisation, trust
-from ganexplain.evaluation.randomisation import randomised
-from ganexplain.evaluation.trust import Trust
-from ganexplain.explanation.explanation import Explanation, describe
-from ganexplain.explanation.parts import counts_of, domain_of, labels_of, placed, region_totals
-from ganexplain.explanation.plan import Plan, suited
-from ganexplain.models import fast, footprint, neighbours
+from ganexplain import checks
+from ganexplain.explanation import facets, readings
+from ganexplain.explanation.case import Case, tried
+from ganexplain.explanation.checking import LOOKS, Examined, chart_of, examine, planned, planned_randomised, steps
+from ganexplain.explanation.codes import Coded, Codes
+from ganexplain.explanation.explanation import Explanation, Facet, describe
+from ganexplain.explanation.inputs import read
+from ganexplain.explanation.others import Others
+from ganexplain.explanation.plan import FACETS, Plan, suited
+from ganexplain.explanation.view import View, places
+from ganexplain.models import footprint
 from ganexplain.models.critic import Critic
-from ganexplain.models.forms import Form
+from ganexplain.models.forms import Images
 
 Progress = Callable[[str, float], None]
 
-LOOKS = fast.LOOKS + neighbours.LOOKS  # passes that a critic's first explanation takes
 LARGE = 3 * 128 * 128  # numbers in an input from which batches are measured before they are run
-CALM = 32  # reals on which the statistics of randomised critics are measured
+SEARCHED = 16 * 200 * 3  # passes of the generator that an inversion takes: restarts, steps, forward and backward
 
 
 class Explainer:
@@ -49,251 +44,228 @@ class Explainer:
         if others is None and critic.reference is not None and len(critic.reference.images) > 1:
             others = critic.reference.images  # a single real would have no other real to be compared with
         self.others = others
-        self._maps: dict[tuple[str, str, str], Tensor] = {}
+        self.compared = Others(critic, self.plan, others)
+        self.codes = Codes(critic, self.plan)
 
     def explain(
-        self, image: Tensor, *, side: str | None = None, name: str = "", progress: Progress | None = None
+        self,
+        image: Any,
+        *,
+        side: str | None = None,
+        name: str = "",
+        progress: Progress | None = None,
+        code: Tensor | None = None,
     ) -> Explanation:
-        """Explain one image (1, C, H, W) in [-1, 1], or one row (1, F) or signal (1, C, L).
+        """Explain one image, or one row or signal.
 
         Args:
-            image: what was judged.
+            image: what was judged: a path, PIL image, array or tensor (1, C, H, W) in [-1, 1], see
+                `ganexplain.explanation.inputs.read`; or a row (1, F) or signal (1, C, L).
             side: "fake" or "real"; None takes the side of the verdict.
-            name: what to call it; "image", "row" or "signal" if empty.
+            name: what to call it; its file's name, or "image", "row" or "signal", if empty.
             progress: called with what is being done and the share that is done.
+            code: (1, D) latent code of the image; None takes the plan's.
 
         An interrupt (Ctrl-C) after the first attribution returns what is finished, marked as interrupted.
+
+        Raises:
+            ValueError: it cannot be read; or what the plan names cannot be computed. What was chosen by the budget and
+                cannot be computed is left out, and a note says why.
         """
-        form = self._one(image)
-        plan, tell = self._bounded(image), progress or (lambda what, done: None)
-        verdict = self.critic.judge(image, batch_size=plan.batch_size)
-        side = side or ("fake" if bool(verdict.is_fake[0]) else "real")
-        checks.side(side)
-        labels, baseline = self._regions(image), self._baseline(image, side)
-        found: dict[str, Attribution] = {}
-        trusts: dict[str, Trust] = {}
+        given = read(self.critic, image)
+        self._bounded(given.image)
+        if side is not None:
+            checks.side(side)
+        case = Case(self.critic, self.plan, given.image, side)
+        job = Job(self, case, self.plan.code if code is None else code, progress or (lambda what, done: None))
         interrupted = False
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # the notes say it again, in the report
-                for i, method in enumerate(plan.methods):
-                    tell(method, i / (3 * len(plan.methods)))
-                    made = self._method(method, labels, baseline)
-                    found[method] = made.attribute(image, side=side, seed=plan.seed)
-                for method, trust_ in self._check(found, labels, tell):
-                    trusts[method] = trust_
+                job.run()
         except KeyboardInterrupt:
-            if not found:
+            if not job.places.attributions:
                 raise
             interrupted = True
-        notes, facts = tuple(dict.fromkeys(note for a in found.values() for note in a.notes)), describe(self.critic)
-        return Explanation(
-            name or form.one,
-            image.detach().clone(),
-            verdict,
-            side,
-            found,
-            trusts,
-            labels,
-            facts,
-            plan,
-            notes,
-            interrupted,
-            form,
+        return dataclasses.replace(
+            job.result(given.notes), name=name or given.name or self.critic.form.one, interrupted=interrupted
         )
 
-    def _one(self, image: Tensor) -> Form:
-        """The critic's form, of which ``image`` must be one valid input."""
-        form = self.critic.form
-        if len(form.check(image, form.one)) != 1:
-            shape = "1, C, H, W" if form.ndim == 4 else ", ".join(map(str, (1, *image.shape[1:])))
-            raise ValueError(f"one {form.one} ({shape}) is explained at a time, got {len(image)}; loop over them")
-        return form
+    def planned(self, image: Any) -> int:
+        """The most forward passes that `explain` will use for this image; what is shared is counted once, with it.
 
-    def planned(self, image: Tensor) -> int:
-        """The most forward passes that `explain` will use for this image; what is shared is counted once, with it."""
-        plan, labels = self.plan, self._regions(image)
-        n = int(groups.counts(labels[None])[0])
-        others = None if self.others is None else self._other_images(image)
-        compared = 0 if others is None else min(plan.amounts.n_others, len(others))
-        scores = len(plan.methods) * (1 if others is None else 2 + compared)
-        reals = 0 if self.critic.reference is None else min(CALM, len(self.critic.reference.images))
-        shuffled = LOOKS + randomisation.planned(self.critic, 2 + reals)
-        total = (
-            LOOKS + 2 + self._tried() + faithfulness.planned(n, plan.amounts.n_orders, seed=plan.seed, n_scores=scores)
-        )
-        for name in plan.methods:
-            method = self._method(name, labels, plan.baseline)
-            size = labels.numel() if isinstance(method.domain, Pixel) else n
-            light = self._light(method)
-            total += method.passes(size)
-            if n >= faithfulness.FEWEST and isinstance(self.critic.network, nn.Module):
-                total += plan.amounts.n_randomised * (shuffled + light.passes(size))
-            if others is not None and not any(key[0] == name for key in self._maps):
-                total += sum(light.passes(size) for size in self._sizes(method, others))
-        return total
+        Counterfactuals are left out: how far they have to search is not known before.
+        """
+        plan, critic = self.plan, self.critic
+        view = places(critic.form, read(critic, image).image, plan)
+        allowed = (self._allowed(name, view.inputs, named) for name, named in self.domains(plan.code))
+        views = [view, *(one for one in allowed if one is not None)]
+        total = LOOKS + 2 + tried(critic) + planned_randomised(critic, plan)
+        total += sum(planned(critic, one, self.compared) + one.count * one.common for one in views)
+        return total + readings.planned(critic, view, plan)
 
-    def _sizes(self, method: Method, images: Tensor) -> list[int]:
-        """Number of players of each of the other images."""
-        if isinstance(method.domain, Pixel):
-            return [images[0, 0].numel()] * len(images)
-        return list(counts_of(self.critic.form, images, self.plan))
-
-    def seconds(self, image: Tensor) -> float:
+    def seconds(self, image: Any) -> float:
         """A measured estimate of the time for `planned`: one batch is run forward."""
-        batch = image.expand(min(16, self.plan.batch_size), *image.shape[1:])
+        one = read(self.critic, image).image
+        batch = one.expand(min(16, self.plan.batch_size), *one.shape[1:])
         self.critic.logits(batch[:1])
         start = time.perf_counter()
         self.critic.logits(batch)
-        return (time.perf_counter() - start) / len(batch) * self.planned(image) * 1.3
+        return (time.perf_counter() - start) / len(batch) * self.planned(one) * 1.3
 
-    def _regions(self, image: Tensor) -> Tensor:
-        return labels_of(self.critic.form, image, self.plan)
+    def domains(self, code: Tensor | None) -> list[tuple[str, bool]]:
+        """The domains beside places, each with whether the plan names it; else budget and model decide."""
+        plan, critic = self.plan, self.critic
+        if plan.domains is not None:
+            return [(name, True) for name in FACETS if name in plan.domains]
+        if plan.budget == "quick":
+            return []
+        known = critic.generator is not None and critic.generator.form == critic.form
+        coded = code is not None or (plan.budget == "thorough" and isinstance(critic.form, Images))
+        fits = {"frequency": isinstance(critic.form, Images), "latent": known and coded}
+        return [(name, False) for name in FACETS if fits[name]]
 
-    def _method(self, name: str, labels: Tensor | None, baseline: BaselineLike) -> Method:
-        kind = METHODS.get(name)
-        domain = domain_of(self.critic.form, kind.needs, labels, self.plan)
-        own = self.plan.settings.get(name, {})
-        method: Method = kind(self.critic, domain=domain, baseline=baseline, batch_size=self.plan.batch_size, **own)
-        if self.plan.max_evaluations is not None and hasattr(method, "max_evaluations"):
-            method = method.variant(max_evaluations=self.plan.max_evaluations)
-        return method
+    def view(self, name: str, image: Tensor, coded: Coded | None) -> View:
+        """The view of a domain beside places; ``coded`` None takes any code, to count what will be done."""
+        if name == "frequency":
+            return facets.frequency(self.critic, image, self.plan)
+        if coded is None:
+            domain = self.codes.domain
+            coded = Coded(domain, domain.origins(self.codes.generator)[:1])
+        return facets.latent(self.critic, coded, self.plan)
+
+    def _allowed(self, name: str, image: Tensor, named: bool) -> View | None:
+        """The view of a domain, or None where it refuses and was not named: it will be left out, with a note."""
+        try:
+            return self.view(name, image, None)
+        except ValueError:
+            if named:
+                raise
+            return None
 
     def _bounded(self, image: Tensor) -> Plan:
         """The plan, with batches of large images that fit into memory; results do not depend on it."""
         if image.numel() > LARGE and self.critic.differentiable:
-            fitted = footprint.fitting(self.critic, image, self.plan.batch_size)
-            self.plan = dataclasses.replace(self.plan, batch_size=fitted)
+            most = footprint.fitting(self.critic, image, self.plan.batch_size)
+            self.plan = dataclasses.replace(self.plan, batch_size=most)
+            self.compared.plan = self.codes.plan = self.plan
         return self.plan
 
-    def _baseline(self, image: Tensor, side: str) -> BaselineLike:
-        """The plan's; else the nearest real for a fake where reals are known, else one that leaves most to explain."""
-        if self.plan.baseline is not None or (side == "fake" and self.critic.reference is not None):
-            return self.plan.baseline
-        sign, threshold = checks.side(side), self.critic.threshold
-        names, made = self._contrasts(), [image]
-        for name in names:
-            origin = origin_of(self.critic, image, name)
-            made.append(origin.images if origin.many is None else origin.many[0])
-        logits = self.critic.logits(torch.cat(made), batch_size=self.plan.batch_size) - threshold
-        own, *evidence = [float(sign * part.mean()) for part in torch.split(logits, [len(m) for m in made])]
-        enough = (name for name, e in zip(names, evidence, strict=True) if e <= (1 - trust.COVERED) * own)
-        return next(enough, names[evidence.index(min(evidence))])
 
-    def _contrasts(self) -> tuple[str, ...]:
-        """Baselines from which a real leaves something to explain, in the order in which they are tried."""
-        form = self.critic.form
-        return (*(() if self.critic.reference is None else form.unlike), *form.contrasts)
+class Job:
+    """The work on one image, in its order; what is finished stays when it is interrupted.
 
-    def _tried(self) -> int:
-        """Forward passes that the choice among them takes, at most."""
-        return sum(baselines_in(name, self.critic.form.ndim) for name in self._contrasts())
+    Args:
+        explainer: with what images share.
+        case: the image.
+        code: (1, D) its latent code, or None.
+        progress: called with what is being done and the share that is done.
+    """
 
-    def _light(self, method: Method) -> Method:
-        if not hasattr(method, "max_evaluations"):
-            return method
-        most = 30 if method.needs != "calls" else self.plan.amounts.light
-        return method.variant(max_evaluations=min(most, method.max_evaluations))
+    def __init__(self, explainer: Explainer, case: Case, code: Tensor | None, progress: Progress) -> None:
+        self.explainer, self.case, self.code, self.progress = explainer, case, code, progress
+        self.view = places(case.critic.form, case.image, case.plan)
+        self.places, self.facets = Examined(), dict[str, Facet]()
+        self.read: dict[str, Any] = {}
+        self.changes: list[Any] = []
+        self.notes: list[str] = []
+        self.coded: Coded | None = None
+        self._done, self._all = 0, 1
 
-    def _check(self, found: Mapping[str, Attribution], labels: Tensor, tell: Progress) -> Iterator[tuple[str, Trust]]:
-        plan = self.plan
-        first = next(iter(found.values()))
-        removed = domain_of(self.critic.form, "calls", labels, self.plan)
-        region = removed.bind(self.critic.fast(first.images), first.images, first.origins)
-        totals = {name: region_totals(a, labels) for name, a in found.items()}
-        tell("random orders", 1 / 3)
-        orders = self._orders(region, first.side)
-        for i, (name, attribution) in enumerate(found.items()):
-            tell(f"checks of {name}", (1 + 2 * (i + 1) / (len(found) + 1)) / 3)
-            total = totals[name]
-            partner = _partner(name, found)
-            with tensors.isolated(plan.seed):
-                checked = (
-                    trust.contrast(attribution),
-                    trust.completeness(attribution, region.scale, 0.05),
-                    trust.convergence(attribution),
-                    trust.deletion(total, orders),
-                    trust.agreement(total, totals.get(partner), partner, plan.seed),
-                    trust.randomisation(total, self._randomised(attribution, labels)),
-                    trust.specificity(total, self._others(attribution, labels), orders),
-                )
-            yield name, Trust(checked)
+    def run(self) -> None:
+        """Places first, then what else budget and model allow."""
+        case, plan = self.case, self.case.plan
+        domains = self.explainer.domains(self.code)
+        asked = readings.readings_of(case.critic, plan)
+        self._all = steps(self.view) * (1 + len(domains)) + len(asked) + 1
+        examine(case, self.view, self.explainer.compared, self.places, self.tell)
+        for name, named in domains:
+            self._tried(name, lambda name=name: self._facet(name), named)  # type: ignore[misc]
+        made: dict[str, Callable[[], Any]] = {
+            "patches": lambda: readings.patches(case),
+            "labels": lambda: readings.labels(case),
+            "dependence": lambda: readings.dependence(case, self.view),
+        }
+        for name in asked:
+            self.tell(name)
+            self._tried(name, lambda name=name: self.read.update({name: made[name]()}), plan.readings is not None)  # type: ignore[misc]
+        kinds = readings.counterfactuals_of(case.critic, plan, self.coded)
+        self._all += len(kinds)
+        for name in kinds:
+            self.tell(f"counterfactual {name}")
+            self._tried(name, lambda name=name: self._change(name), plan.counterfactuals is not None)  # type: ignore[misc]
 
-    def _orders(self, region: Chart, side: str) -> faithfulness.Orders | None:
-        if region.players is None or int(groups.counts(region.players)[0]) < faithfulness.FEWEST:
-            return None
-        plan = self.plan
-        with tensors.isolated(plan.seed):
-            return faithfulness.orders(
-                region, side, n_orders=plan.amounts.n_orders, seed=plan.seed, batch_size=plan.batch_size
-            )
+    def result(self, notes: tuple[str, ...]) -> Explanation:
+        """What is finished, with notes on how the image was read."""
+        case, places = self.case, self.places
+        told = (*notes, *(note for a in places.attributions.values() for note in a.notes), *self.notes)
+        return Explanation(
+            name="",
+            image=case.image.detach().clone(),
+            verdict=case.verdict,
+            side=case.side,
+            attributions=places.attributions,
+            trusts=places.trusts,
+            regions=self.view.labels,
+            critic=describe(case.critic),
+            plan=case.plan,
+            notes=tuple(dict.fromkeys(told)),
+            form=case.critic.form,
+            facets=self.facets,
+            counterfactuals=tuple(self.changes),
+            **self.read,
+        )
 
-    def _randomised(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
-        if int(labels.max()) + 1 < faithfulness.FEWEST:
-            return None
-        calm = [attribution.images, attribution.origins]
-        if self.critic.reference is not None:
-            calm.append(self._fit(self.critic.reference.images[:CALM], attribution.images))
-        start = self._start(attribution)
-        method = self._light(self._method(attribution.method, labels, start))
-        out = []
-        for k in range(self.plan.amounts.n_randomised):
-            other = randomised(self.critic, torch.cat(calm), seed=self.plan.seed + k, batch_size=self.plan.batch_size)
-            if other is None:
-                return None
-            twin = method.variant(critic=other._variant(reference=None), baseline=start)
-            map_ = twin.attribute(attribution.images, side=attribution.side, seed=self.plan.seed)
-            out.append(region_totals(map_, labels))
-        return out
+    def tell(self, what: str) -> None:
+        """One more step begins."""
+        self.progress(what, min(self._done / self._all, 1.0))
+        self._done += 1
 
-    def _start(self, attribution: Attribution) -> Tensor:
-        """The baseline as a tensor, for critics that know no reals; of a set the set, not the mean that is shown."""
-        images, side = attribution.images, attribution.side
-        asked = self._method(attribution.method, None, self._baseline(images, side)).baseline
-        made = origin_of(self.critic, images, asked).many if baselines_in(asked, images.ndim) > 1 else None
-        return attribution.origins if made is None else made
+    def _facet(self, name: str) -> None:
+        if name == "latent":
+            self.tell("the latent code")
+            self.coded = self.explainer.codes.of(self.case.image, self.code)
+        view = self.explainer.view(name, self.case.image, self.coded)
+        bare = facets.bare(self.case, view, chart_of(self.case, view), self.coded if name == "latent" else None)
+        found = Examined()
+        try:
+            examine(self.case, view, self.explainer.compared, found, self.tell)
+        finally:
+            if found.attributions:
+                self.facets[name] = facets.filled(bare, found)
 
-    def _others(self, attribution: Attribution, labels: Tensor) -> list[Tensor] | None:
-        if self.others is None:
-            return None
-        key = (attribution.method, attribution.side, str(tuple(attribution.images.shape[1:])))
-        if key not in self._maps:
-            images = self._other_images(attribution.images)
-            baseline = (
-                self.critic.form.contrasts[0]
-                if self.plan.baseline is None and attribution.side == "real"
-                else self.plan.baseline
-            )
-            own = None if self.plan.mask is None else labels  # a mask's regions are those of every image
-            method = self._light(self._method(attribution.method, own, baseline))
-            found = method.attribute(images, side=attribution.side, seed=self.plan.seed)
-            shown = self.critic.form.scaled(images)
-            self._maps[key] = torch.stack([placed(shown, labels), placed(found.values, labels).to(images)], 1)
-        kept = self._maps[key]
-        mine = placed(self.critic.form.scaled(attribution.images), labels)
-        same = (kept[:, 0] - mine).abs().flatten(1).amax(1) < 1e-3  # the image itself is no other image
-        maps = kept[~same, 1][: self.plan.amounts.n_others]
-        return [groups.totals(m[None], labels[None])[0] for m in maps] if len(maps) else None
+    def _change(self, name: str) -> None:
+        self.changes.append(readings.counterfactual(self.case, name, self.coded))
 
-    def _other_images(self, like: Tensor) -> Tensor:
-        """(at most n_others + 1, C, H, W): one more than needed, since the image itself may be among them."""
-        others = like[:0] if self.others is None else self.others
-        order = tensors.rng(self.plan.seed, "others").permutation(len(others))[: self.plan.amounts.n_others + 1]
-        return self._fit(others[torch.from_numpy(order)], like)
-
-    def _fit(self, images: Tensor, like: Tensor) -> Tensor:
-        return self.critic.form.fitted(images, like, f"the other {self.critic.form.many}")
+    def _tried(self, name: str, make: Callable[[], None], named: bool) -> None:
+        """Run what was named by the plan; what the budget chose may refuse, and then a note says why."""
+        try:
+            make()
+        except ValueError as error:
+            if named:
+                raise
+            self.notes.append(f"{name.replace('_', ' ')} is left out: {error}")
 
 
 def explain(
-    critic: Critic, image: Tensor, *, side: str | None = None, plan: Plan | None = None, others: Tensor | None = None
+    critic: Critic,
+    image: Any,
+    *,
+    side: str | None = None,
+    plan: Plan | None = None,
+    others: Tensor | None = None,
+    budget: str | None = None,
 ) -> Explanation:
-    """Explain one image (1, C, H, W) in [-1, 1]; see `Plan` for what is computed and `Explainer` for many images."""
-    return Explainer(critic, plan, others=others).explain(image, side=side)
+    """Explain one image; see `Plan` for what is computed and `Explainer` for many images.
 
-
-def _partner(name: str, found: Mapping[str, Attribution]) -> str:
-    """Another method that works in the other way: gradients against removals. Raw saliency is never a second method."""
-    by_calls = METHODS.get(name).needs == "calls"
-    others = {o: METHODS.get(o) for o in found}
-    return next((o for o, kind in others.items() if (kind.needs == "calls") != by_calls and kind.unit == "{}"), "")
+    Args:
+        critic: who judged.
+        image: a path, PIL image, array or tensor (1, C, H, W) in [-1, 1]; or a row (1, F) or signal (1, C, L).
+        side: "fake" or "real"; None takes the side of the verdict.
+        plan: what is computed; None takes what suits the critic.
+        others: (K, C, H, W) other images to compare maps with; the critic's reals if None.
+        budget: "quick", "standard" or "thorough"; None takes the plan's.
+    """
+    made = plan or Plan(methods=suited(critic))
+    made = made if budget is None else dataclasses.replace(made, budget=budget)
+    return Explainer(critic, made, others=others).explain(image, side=side)

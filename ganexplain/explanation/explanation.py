@@ -39,6 +39,7 @@ class Facet:
         facts: what the domain found beside, JSON-able, such as the quality of an inversion.
         arrays: curves and spectra behind the figures.
         notes: what a reader must know, one sentence each.
+        doubted: what was explained stands for the image badly, so that the word is at best "CHECK".
     """
 
     domain: str
@@ -50,6 +51,7 @@ class Facet:
     facts: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    doubted: bool = False
 
     @property
     def primary(self) -> Attribution:
@@ -60,12 +62,18 @@ class Facet:
     def word(self) -> str:
         """The word of the primary attribution: "RELIABLE", "CHECK" or "NOT RELIABLE"."""
         known = self.trusts.get(self.primary.method)
-        return "CHECK" if known is None else known.word
+        word = "CHECK" if known is None else known.word
+        return "CHECK" if self.doubted and word == "RELIABLE" else word
 
     def totals(self, method: str | None = None) -> Tensor:
         """(P,) value of each part by a method, the primary one by default."""
         found = self.primary if method is None else self.attributions[method]
         return found.totals()[0]
+
+    def __repr__(self) -> str:
+        first = self.primary
+        told = ", ".join(f"{one.name} {one.value:+.2f}" for one in first.top(2))
+        return f"Facet({self.domain}, {len(self.names)} parts, for {first.side!r}: {told or 'nothing'}, {self.word})"
 
 
 @dataclass(frozen=True)
