@@ -120,7 +120,7 @@ def dependence(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a baseline far from the reals is one of the things compared
         found = [run.variant(baseline=b).attribute(image, side=side, seed=seed) for b in baselines]
-    totals = [_totals(one, labels) for one in found]
+    totals = [_rounded(_totals(one, labels)) for one in found]
     pairs = list(itertools.combinations(totals, 2))
     best = [int(total.argmax()) for total in totals]
     return Dependence(
@@ -191,6 +191,12 @@ def _light(method: Method) -> Method:
         return method
     most = LIGHT if method.needs == "calls" else STEEP
     return method.variant(max_evaluations=min(most, method.max_evaluations))
+
+
+def _rounded(totals: Tensor) -> Tensor:
+    """In ten-thousandths of the largest: parts that say nothing are alike, and not ranked by their rounding errors."""
+    most = totals.abs().max()
+    return totals if float(most) == 0 else (totals / most).round(decimals=4)
 
 
 def _totals(found: Attribution, labels: Tensor | None) -> Tensor:

@@ -23,6 +23,8 @@ class CounterfactualBaseline:
     sees it, it is an adversarial example: the map then shows where the critic is brittle, and the note says so.
 
     Args:
+        n_starts: places from which the search begins.
+        max_steps: of each of them.
         seed: of the search.
         batch_size: the largest batch that the critic sees while searching.
     """
@@ -30,7 +32,8 @@ class CounterfactualBaseline:
     name = "counterfactual"
     phrase = "the same image changed as little as possible until it is judged otherwise"
 
-    def __init__(self, *, seed: int = 0, batch_size: int = 64) -> None:
+    def __init__(self, *, n_starts: int = 3, max_steps: int = 40, seed: int = 0, batch_size: int = 64) -> None:
+        self.n_starts, self.max_steps = n_starts, max_steps
         self.seed, self.batch_size = int(seed), int(checks.positive(batch_size, "batch_size"))
 
     def __call__(self, critic: Critic, images: Tensor) -> Origin:
@@ -42,7 +45,7 @@ class CounterfactualBaseline:
         from ganexplain.attribution.baselines import Origin
         from ganexplain.attribution.counterfactuals.pixel_l2 import PixelL2
 
-        search = PixelL2(critic, batch_size=self.batch_size)
+        search = PixelL2(critic, n_starts=self.n_starts, max_steps=self.max_steps, batch_size=self.batch_size)
         found = [search.find(image[None], seed=self.seed) for image in images.detach()]
         unseen = sum(f.flipped and f.visible == "none" for f in found)
         kept = sum(not f.flipped for f in found)

@@ -25,6 +25,8 @@ class Generated:
     Args:
         generator: whose samples; None takes the one that the critic knows, by `Critic.with_generator`.
         side: "real" or "fake", the verdict on the sample; None takes the other one than each image has.
+        n_restarts: samples from which the search begins.
+        steps: of each of them.
         seed: of the search.
         batch_size: the largest batch that critic and generator see while searching.
     """
@@ -33,9 +35,17 @@ class Generated:
     phrase = "the most similar image that the generator can make and that is judged otherwise"
 
     def __init__(
-        self, generator: Generator | None = None, *, side: str | None = None, seed: int = 0, batch_size: int = 64
+        self,
+        generator: Generator | None = None,
+        *,
+        side: str | None = None,
+        n_restarts: int = 8,
+        steps: int = 150,
+        seed: int = 0,
+        batch_size: int = 64,
     ) -> None:
         self.generator, self.side, self.seed = generator, side, int(seed)
+        self.n_restarts, self.steps = int(checks.positive(n_restarts, "n_restarts")), int(steps)
         self.batch_size = int(checks.positive(batch_size, "batch_size"))
         if side is not None:
             checks.side(side)
@@ -55,11 +65,11 @@ class Generated:
                 f"this baseline needs the generator of the {critic.form.many}; give it with "
                 "critic.with_generator(generator), or open both with GAN.load and take gan.critic()"
             )
+        effort = {"n_restarts": self.n_restarts, "steps": self.steps, "batch_size": self.batch_size}
         made, missed = torch.empty_like(images), 0
         for side, chosen in self._sides(critic, images).items():
-            found = nearest_judged(
-                generator, critic, images[chosen].detach(), side=side, seed=self.seed, batch_size=self.batch_size
-            )
+            wanted = images[chosen].detach()
+            found = nearest_judged(generator, critic, wanted, side=side, seed=self.seed, **effort)
             made[chosen] = critic.form.fitted(found.images, images, "the generated images").detach()
             missed += int((~found.flipped).sum())
         notes = (MISSED.format("the image" if len(images) == 1 else f"{missed} of {len(images)} images"),)
