@@ -9,26 +9,28 @@ import torch
 from torch import Tensor
 
 from ganexplain import tensors
-from ganexplain.attribution import BASELINES
 from ganexplain.attribution import players as groups
 from ganexplain.attribution.baselines import origin_of
+from ganexplain.attribution.baselines._fixed import Fixed
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.attribution.counterfactuals._base import Search
 from ganexplain.attribution.counterfactuals._boundary import Boundary
 from ganexplain.attribution.counterfactuals._measures import Change
 from ganexplain.attribution.counterfactuals._naming import names_of
 from ganexplain.models.critic import Critic
+from ganexplain.models.generator import Generator
 
 MOST = 256  # players; a step tries all that remain, so the passes grow with their square
+SAMPLES = 128  # of the generator, among which a baseline is looked for
 EQUAL = 1e-6  # of the logits' range, below which two parts help alike and the first one counts
 
 
 class Repair(Search):
     """Base of the repairs by parts of a domain.
 
-    The baseline stands for what the image should have been: towards real the nearest real where reals are known; else
-    the generator's sample nearest to the image that is judged as wanted, where the generator is known; else that one of
-    blurred and black, or for rows zero, which the critic calls most so.
+    The baseline stands for what the image should have been: towards real the nearest real where reals are known; else,
+    where the generator is known, the nearest of its samples that are clearly judged as wanted; else that one of blurred
+    and black, or for rows zero, which the critic calls most so.
 
     Args:
         critic: the critic whose verdict is to turn.
@@ -185,13 +187,31 @@ def _wanted(boundary: Boundary, seed: int) -> BaselineLike:
     critic, image = boundary.critic, boundary.like
     if boundary.to == "real" and critic.reference is not None:
         return None
-    if critic.generator is not None and critic.differentiable:
-        made: BaselineLike = BASELINES.get("generated")(side=boundary.to, seed=seed, batch_size=boundary.batch_size)
-        return made
+    sampled = None if critic.generator is None else _sampled(boundary, critic.generator, seed)
+    if sampled is not None:
+        return Fixed(sampled, "generated_sample")
     names = critic.form.contrasts
     each = torch.cat([origin_of(critic, image, name).images for name in names])
     past = boundary.past(boundary.form.scaled(each.double()).flatten(1))
     return names[int(past.argmax())]
+
+
+def _sampled(boundary: Boundary, generator: Generator, seed: int) -> Tensor | None:
+    """Of the generator's samples judged as wanted, the nearest of the clearer half; None where there are none.
+
+    The nearest of all lies on the boundary, and nothing short of the whole of it turns the verdict.
+    """
+    codes = generator.sample(SAMPLES, seed=int(tensors.rng(seed, "repair").integers(2**31)))
+    made = generator.render(codes, batch_size=boundary.batch_size)
+    made = boundary.form.fitted(made, boundary.like, "the generated images").to(boundary.like)
+    values = boundary.form.scaled(made.double()).flatten(1)
+    past = boundary.past(values)
+    wanted = past > 0
+    if not wanted.any():
+        return None
+    clear = wanted & (past >= past[wanted].median())
+    distance = torch.where(clear, (values - boundary.start).norm(dim=1), torch.inf)
+    return made[int(distance.argmin())][None]
 
 
 def _doubts(boundary: Boundary, chart: Chart, whole: float) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ganexplain.attribution.counterfactuals import Counterfactual
 
 LITTLE = 1.1  # times a change are still that change
+FEW = 20  # numbers that are counted
 LISTED = 4  # parts named one by one
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -38,8 +39,10 @@ def _what(found: Counterfactual) -> str:
         along = f" along {found.facts['direction']}" if "direction" in found.facts else ""
         return f"A step of {found.distance['code']:.3g} standard deviations in the latent code{along}"
     share = found.distance["share"]
-    numbers = "all numbers" if share > 0.995 else f"{_percent(share)} of the numbers"
-    return f"Changing {numbers}"
+    total = found.image.numel()
+    count = round(share * total)
+    few = f"{count} of {total} numbers" if count <= FEW else f"{_percent(share)} of the numbers"
+    return f"Changing {'all numbers' if count == total > FEW else few}"
 
 
 def _order(found: Counterfactual) -> str:
