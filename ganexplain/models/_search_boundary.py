@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,8 @@ from ganexplain.models.critic import Critic
 STRIDES = (1.0, 0.5, 0.25, 0.1)  # shares of a step that are tried
 BEYOND = (1.0, 1.02, 1.1, 1.3, 1.7, 2.5, 4.0)  # how far out along a ray the boundary is looked for
 HALVINGS = 16
+AROUND = (-1.5, 0.0)  # decimal exponents of the lengths of random first steps
+SHRINK, PACE, FIRST = 0.1, 0.5, 0.05  # of the descent: change of its radius, stride in radii, least radius of a stride
 INSIDE = 1e-4  # of the spread of the samples' logits, so that rounding does not turn the verdict back
 
 
@@ -79,6 +82,14 @@ class Boundary:
             away[:, :there] = (pool[near] - self.start[:, None]) / self.support.deviation
         return away
 
+    def around(self, count: int) -> Tensor:
+        """(N, count, D) steps from which to look about: none, then random ones of growing length."""
+        n, width = self.start.shape
+        drawn = tensors.normal(0, "around", shape=(max(count - 1, 1), width)).to(self.start)
+        lengths = torch.logspace(*AROUND, max(count - 1, 1)).to(self.start)[:, None]
+        steps = torch.cat([torch.zeros_like(drawn[:1]), drawn / drawn.norm(dim=1, keepdim=True) * lengths])
+        return steps[:count].expand(n, -1, -1)
+
     def bisected(self, steps: Tensor, rows: Tensor) -> Tensor:
         """(M, D) just across the boundary on the rays through ``steps``, infinite where it is not met."""
         low, high = torch.zeros_like(rows, dtype=steps.dtype), torch.full_like(rows, torch.inf, dtype=steps.dtype)
@@ -101,28 +112,52 @@ class Boundary:
 def crossed(boundary: Boundary, n_starts: int, iterations: int) -> tuple[Tensor, Tensor]:
     """Codes (N, D) across the boundary, and the distances (N, R) that the starts came to, infinite where none crossed.
 
-    Where no start crosses, the code is that of the highest evidence met.
+    Where no start crosses, the code is that of the last step of the first.
     """
     n, width = boundary.start.shape
-    rows = torch.arange(n, device=boundary.start.device).repeat_interleave(n_starts)
-    steps = torch.zeros(n, n_starts, width).to(boundary.start)
-    steps[:, 1:] = boundary.nearest_samples(n_starts - 1)
-    steps = steps.flatten(0, 1)
-    direct = boundary.bisected(steps, rows)
-    direct[steps.norm(dim=1) == 0] = torch.inf  # a ray of no length
-    ways = torch.where(direct.isfinite(), direct, steps)
-    for _ in range(iterations):
+    each = torch.arange(n, device=boundary.start.device)
+    rows = each.repeat_interleave(n_starts)
+    far = n_starts // 2
+    steps = torch.cat([boundary.around(n_starts - far), boundary.nearest_samples(far)], 1).flatten(0, 1)
+    found = [boundary.bisected(steps, rows)]
+    ways = _descended(boundary, torch.where(found[0].isfinite(), found[0], steps), rows, 2 * iterations)
+    found.append(boundary.bisected(ways, rows))
+    for _ in range(iterations // 2):
         ways = _stepped(boundary, ways, rows)
-    refined = boundary.bisected(ways, rows)
-    lengths = torch.stack([_length(boundary, found, rows) for found in (direct, refined)])
-    shorter = torch.where((lengths[1] <= lengths[0])[:, None], refined, direct)
-    lengths = lengths.min(0).values.view(n, n_starts)
-    best = lengths.argmin(1) + n_starts * torch.arange(n, device=rows.device)
-    chosen = torch.where(shorter[best].isfinite(), shorter[best], ways[best])
-    already = boundary.value(torch.zeros_like(boundary.start), torch.arange(n, device=rows.device)) >= 0
-    chosen = torch.where(already[:, None], torch.zeros_like(chosen), chosen)
-    lengths = torch.where(already[:, None], torch.zeros_like(lengths), lengths)
-    return boundary.codes(chosen, torch.arange(n, device=rows.device)), lengths
+    found.append(boundary.bisected(ways, rows))
+    lengths = torch.stack([_length(boundary, one, rows) for one in found])
+    which = lengths.argmin(0)
+    shortest = torch.stack(found)[which, torch.arange(len(rows), device=rows.device)]
+    ends = lengths.min(0).values.view(n, n_starts)
+    best = ends.argmin(1) + n_starts * each
+    chosen = torch.where(shortest[best].isfinite(), shortest[best], ways[best])
+    already = (boundary.value(torch.zeros_like(boundary.start), each) >= 0)[:, None]
+    chosen = torch.where(already, torch.zeros_like(chosen), chosen)
+    return boundary.codes(chosen, each), torch.where(already, torch.zeros_like(ends), ends)
+
+
+def _descended(boundary: Boundary, steps: Tensor, rows: Tensor, iterations: int) -> Tensor:
+    """(M, D) the shortest steps met that cross, or the last ones: fast minimum-norm descent (Pintor et al. 2021).
+
+    The step goes along the gradient and back into a ball, which shrinks while its centre's verdict has turned and
+    grows while it has not: on a rugged landscape, where one plane says little, this gets on.
+    """
+    best, shortest = steps.clone(), steps.new_full((len(steps),), math.inf)
+    radius = steps.norm(dim=1)
+    for i in range(iterations):
+        value, gradient = boundary.slope(steps, rows)
+        size, length = gradient.norm(dim=1).clamp(min=1e-12), steps.norm(dim=1)
+        crossed, cooling = value >= 0, 0.5 * (1 + math.cos(math.pi * i / iterations))
+        shorter = crossed & (length < shortest)
+        best, shortest = torch.where(shorter[:, None], steps, best), torch.where(shorter, length, shortest)
+        change = SHRINK * max(cooling, 0.02)
+        ahead = torch.minimum(length + value.abs() / size, 2 * length + FIRST)  # until it has crossed once
+        grown = torch.where(shortest.isinf(), ahead, radius * (1 + change))
+        radius = torch.where(crossed, torch.minimum(radius, length) * (1 - change), grown)
+        stride = PACE * max(cooling, 0.02) * radius.clamp(min=FIRST)
+        steps = steps + (stride / size)[:, None] * gradient
+        steps = steps * (radius / steps.norm(dim=1).clamp(min=1e-12)).clamp(max=1)[:, None]
+    return torch.where(shortest.isinf()[:, None], steps, best)
 
 
 def _length(boundary: Boundary, steps: Tensor, rows: Tensor) -> Tensor:
