@@ -134,5 +134,12 @@ def test_methods_and_checks_fill_what_they_remove() -> None:
     assert float(shap.values.sum()) == pytest.approx(float(full - none), abs=1e-4)
     lost = Occlusion(on, domain=Region(mask), baseline="inpaint").attribute(x, side="real").totals()[0, 1]
     assert float(lost) == pytest.approx(float(full - on.logits(harmonic(x, places[:1]))), abs=1e-5)
+    slid = Occlusion(on, domain=Pixel(), baseline="inpaint", window=8).attribute(x, side="real")
+    assert float(slid.values.sum()) == pytest.approx(float(full - none), abs=1e-4)
+    hidden = Occlusion(Critic(lambda v: v[..., 2, 2].sum(1)), domain=Pixel(), baseline="inpaint", window=1)
+    around = (x[0, 0, 1, 2] + x[0, 0, 3, 2] + x[0, 0, 2, 1] + x[0, 0, 2, 3]) / 4
+    assert float(hidden.attribute(x, side="real").values[0, 0, 2, 2]) == pytest.approx(
+        float(x[0, 0, 2, 2] - around), abs=1e-3
+    )
     steep = IntegratedGradients(on, domain=Pixel(), baseline="inpaint").attribute(x, side="real")
     assert torch.allclose(steep.origins, x.mean().expand(x.shape))

@@ -81,7 +81,6 @@ def surrogates(own: Tensor, white: Tensor) -> Tensor:
     values = own.flatten(2).sort(-1).values[:, None]
     turn = torch.fft.rfftn(white[:, :1], dim=tuple(a - 1 for a in axes))[None]
     turn = turn / turn.abs().clamp(min=1e-12)
-    turn[(..., *[0] * len(axes))] = 1.0  # the mean keeps its sign
     goal, found = spectrum * turn, own[:, None]
     for _ in range(ROUNDS):
         found = torch.fft.irfftn(goal, s=own.shape[2:], dim=axes)

@@ -78,7 +78,10 @@ class Occlusion(Method):
         rows = torch.full((len(windows),), row, device=point.device)
 
         def evaluate(masks: Tensor, index: Tensor) -> Tensor:
-            return chart.worth(torch.where(masks[:, None], origin, point), index)
+            kept = ~masks[:, None].expand(len(masks), *point.shape)
+            if chart.fill is not None:
+                return chart.worth(chart.fill(point.expand(kept.shape), kept), index)
+            return chart.worth(torch.where(kept, point, origin), index)
 
         whole = chart.values(point[None], rows[:1], self.batch_size)
         lost = (whole - tensors.batched(evaluate, self.batch_size, windows, rows)).to(point.device)
