@@ -180,30 +180,26 @@ def randomisation(total: Tensor, randomised: list[Tensor] | None, parts: str = "
 
 
 def specificity(
-    total: Tensor,
-    others: list[Tensor] | None,
-    orders: Orders | None,
-    *,
-    parts: str = "regions",
-    whose: str = "other images",
+    total: Tensor, others: list[Tensor] | None, orders: Orders | None, *, parts: str = "regions", common: bool = False
 ) -> Check:
     """Whether this image's map explains this image better than the maps of other images do.
 
     Args:
         total: (P,) the map.
-        others: (P,) each, those of ``whose``.
+        others: (P,) each, those of other images.
         orders: of this image; None where there are too few parts.
         parts: what the map is of.
-        whose: "other images"; in coordinates that mean the same in every image, those judged otherwise, since images
-            that are judged alike may well be so for the same reason there.
+        common: a part means the same in every image, such as a band of frequencies. Images may then be judged as they
+            are for the same reason, so that another's map may be as good, and only a better one speaks against this.
     """
     if not others:
-        missing = "; give some with --reals DIR" if whose == "other images" else ""
-        return Check("specificity", NONE, None, SPECIFIC, f"no {whose} are known{missing}")
+        return Check("specificity", NONE, None, SPECIFIC, "no other images are known; give some with --reals DIR")
     if orders is None:
         return Check("specificity", NONE, None, SPECIFIC, FEW.format(parts))
     own = orders.score(total)
     scores = torch.tensor([orders.score(other) for other in others], dtype=torch.float64)
-    share = float((scores < own).double().mean() + 0.5 * (scores == own).double().mean())
-    sentence = f"the map explains this image better than {share:.0%} of the maps of {len(others)} {whose} do"
+    ties = 1.0 if common else 0.5
+    share = float((scores < own).double().mean() + ties * (scores == own).double().mean())
+    better = "at least as well as" if common else "better than"
+    sentence = f"the map explains this image {better} {share:.0%} of the maps of {len(others)} other images do"
     return Check("specificity", _status(share >= SPECIFIC), share, SPECIFIC, sentence)

@@ -60,6 +60,11 @@ class Case:
         baseline = self.start(name) if view.baseline is None else view.baseline
         return method_of(self.critic, self.plan, name, view.domain(METHODS.get(name).needs, view.labels), baseline)
 
+    def light(self, name: str, view: View) -> Method:
+        """The same with the effort that a map deserves which is only compared with."""
+        made = light(self.method(name, view), view.amounts.light)
+        return made if view.spare is None else made.variant(baseline=view.spare)
+
     def start(self, name: str = "") -> Fixed:
         """The baseline of a method, or of those that have no wish of their own; made once, and a set stays a set.
 

@@ -79,9 +79,9 @@ def orders_of(case: Case, view: View, chart: Chart) -> faithfulness.Orders | Non
     """What random orders of the parts score; None of too few parts."""
     if view.count < faithfulness.FEWEST:
         return None
-    plan = case.plan
-    with tensors.isolated(plan.seed):
-        return faithfulness.orders(chart, case.side, n_orders=view.n_orders, seed=plan.seed, batch_size=plan.batch_size)
+    seed, most = case.plan.seed, case.plan.batch_size
+    with tensors.isolated(seed):
+        return faithfulness.orders(chart, case.side, n_orders=view.amounts.n_orders, seed=seed, batch_size=most)
 
 
 def random_maps(case: Case, view: View, name: str) -> list[Tensor] | None:
@@ -89,10 +89,9 @@ def random_maps(case: Case, view: View, name: str) -> list[Tensor] | None:
     critics = None if view.count < faithfulness.FEWEST else case.randomised()
     if critics is None:
         return None
-    method, seed = light(case.method(name, view), view.light), case.plan.seed
-    return [
-        view.totals(method.variant(critic=other).attribute(view.inputs, side=case.side, seed=seed)) for other in critics
-    ]
+    method, some, seed = case.light(name, view), critics[: view.amounts.n_randomised], case.plan.seed
+    made = (method.variant(critic=other).attribute(view.inputs, side=case.side, seed=seed) for other in some)
+    return [view.totals(one) for one in made]
 
 
 def _checked(
@@ -108,8 +107,6 @@ def _checked(
     other = view.totals(found[second]) if second else None
     reference = case.critic.reference
     scale = reference.iqr if reference is not None else 0.0
-    judged = "real" if bool(case.verdict.is_fake[0]) else "fake"
-    whose = f"{view.others_named} judged {judged}" if view.common else "other images"
     return Trust(
         (
             trust.contrast(attribution),
@@ -118,7 +115,7 @@ def _checked(
             trust.deletion(total, orders, parts),
             trust.agreement(total, other, second, case.plan.seed, parts),
             trust.randomisation(total, random_maps(case, view, name), parts),
-            trust.specificity(total, others.maps(case, view, name), orders, parts=parts, whose=whose),
+            trust.specificity(total, others.maps(case, view, name), orders, parts=parts, common=view.common),
         )
     )
 
@@ -135,8 +132,8 @@ def planned(critic: Critic, view: View, others: Others) -> int:
     plan, n = others.plan, view.count
     start = plan.baseline if view.baseline is None else view.baseline
     sets = faithfulness.MEMBERS if getattr(view.baseline, "n", 1) > 1 else 1
-    scores = len(view.methods) * (1 + plan.amounts.n_others)
-    total = sets * faithfulness.planned(n, view.n_orders, seed=plan.seed, n_scores=scores)
+    scores = len(view.methods) * (1 + view.amounts.n_others)
+    total = sets * faithfulness.planned(n, view.amounts.n_orders, seed=plan.seed, n_scores=scores)
     shuffled = n >= faithfulness.FEWEST and isinstance(critic.network, nn.Module)
     for name in view.methods:
         needs = METHODS.get(name).needs
@@ -144,7 +141,9 @@ def planned(critic: Critic, view: View, others: Others) -> int:
         size = n if needs == "calls" else view.labels.numel()
         total += method.passes(size)
         if shuffled:
-            total += plan.amounts.n_randomised * light(method, view.light).passes(size)
+            spare = light(method, view.amounts.light)
+            spare = spare if view.spare is None else spare.variant(baseline=view.spare)
+            total += view.amounts.n_randomised * spare.passes(size)
     return total + others.planned(view)
 
 

@@ -20,12 +20,14 @@ from ganexplain.explanation.case import Case, fitted
 from ganexplain.explanation.checking import Examined
 from ganexplain.explanation.codes import Coded
 from ganexplain.explanation.explanation import Facet
-from ganexplain.explanation.plan import IN_CODES, Plan, suited
+from ganexplain.explanation.plan import IN_CODES, Amounts, Plan, suited
 from ganexplain.explanation.view import View
 from ganexplain.models.critic import Critic
 
 PARTS = {"frequency": "bands", "latent": "directions"}
-LIGHT = 100  # evaluations that tell a dozen parts from each other well enough to compare maps
+# few parts are told apart by fewer evaluations; an image that has to be drawn first costs more than a judgement
+IN_BANDS, OF_CODES = Amounts(200, 5, 10, 100), Amounts(100, 3, 5, 100)
+SPARE = 4  # origins of maps that are only compared with
 BAND = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)  # of the reals' spectra
 ENOUGH = 20  # reals from which a spectrum that leaves theirs is named
 
@@ -54,7 +56,6 @@ def latent(critic: Critic, coded: Coded, plan: Plan) -> View:
     generator = domain.of(critic)
     chart = domain.bind(critic, coded.code, coded.code)
     made = domain.origins(generator)
-    start = Fixed(made[None], f"{len(made)} random codes", len(made)) if len(made) > 1 else Fixed(made, "a random code")
     view = _view(critic, plan, domain, chart, coded.code)
 
     def others(most: int) -> Tensor:
@@ -62,7 +63,25 @@ def latent(critic: Critic, coded: Coded, plan: Plan) -> View:
             generator
         )
 
-    return dataclasses.replace(view, baseline=start, others=others, others_named="other images of the generator")
+    return dataclasses.replace(
+        view,
+        baseline=_codes(made),
+        spare=_codes(made[:SPARE]),
+        others=others,
+        amounts=at_most(plan.amounts, OF_CODES),
+    )
+
+
+def _codes(made: Tensor) -> Fixed:
+    """Codes (K, D) as a baseline."""
+    if len(made) == 1:
+        return Fixed(made, "a random code")
+    return Fixed(made[None], f"{len(made)} random codes", len(made))
+
+
+def at_most(asked: Amounts, most: Amounts) -> Amounts:
+    """The smaller of each two amounts."""
+    return Amounts(*(min(a, b) for a, b in zip(dataclasses.astuple(asked), dataclasses.astuple(most), strict=True)))
 
 
 def _view(critic: Critic, plan: Plan, domain: Domain, chart: Chart, inputs: Tensor) -> View:
@@ -75,8 +94,7 @@ def _view(critic: Critic, plan: Plan, domain: Domain, chart: Chart, inputs: Tens
         labels=chart.players[0],
         methods=methods_in(chart.domain, critic, plan),
         domain=lambda needs, labels: domain,
-        light=min(LIGHT, plan.amounts.light),
-        n_orders=plan.amounts.n_orders,
+        amounts=at_most(plan.amounts, IN_BANDS),
         names=chart.names,
     )
 

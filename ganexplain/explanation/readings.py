@@ -69,8 +69,7 @@ def dependence(case: Case, view: View) -> Dependence:
     """How far the values of the plan's first method depend on the baseline."""
     name, plan = view.methods[0], case.plan
     found = contrasting(case.critic, case.image, case.side, case.start(name), n=COMPARED, batch_size=plan.batch_size)
-    method = light(case.method(name, view), plan.amounts.light)
-    return measured(method, case.image, view.labels, side=case.side, baselines=found, seed=plan.seed)
+    return measured(case.light(name, view), case.image, view.labels, side=case.side, baselines=found, seed=plan.seed)
 
 
 def counterfactual(case: Case, name: str, coded: Coded | None) -> Counterfactual:
@@ -96,7 +95,9 @@ def planned(critic: Critic, view: View, plan: Plan) -> int:
         total += critic.num_classes + min(JUDGED, critic.num_classes * reals)
     if "dependence" in asked:
         needs = METHODS.get(name).needs
-        method = light(method_of(critic, plan, name, view.domain(needs, view.labels), plan.baseline), view.light)
+        method = light(
+            method_of(critic, plan, name, view.domain(needs, view.labels), plan.baseline), view.amounts.light
+        )
         sets = 1 if isinstance(critic.form, Images) else FEWER  # of which one may be compared where there is no blur
         total += (COMPARED - 1 + sets) * method.passes(view.count if needs == "calls" else view.labels.numel())
         total += 2 * COMPARED + sets

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.attribution.chart import BaselineLike, Domain
 from ganexplain.explanation.parts import domain_of, labels_of, region_totals
-from ganexplain.explanation.plan import Plan
+from ganexplain.explanation.plan import Amounts, Plan
 from ganexplain.models.forms import Form
 
 PLACES = "places"
@@ -28,12 +28,11 @@ class View:
         methods: names of those that are run.
         domain: where a method works, by what it needs ("calls", "gradients", "modules") and the labels, which are None
             for parts that each input has of its own.
-        light: evaluations of maps that are only compared with.
-        n_orders: random orders that a map has to beat.
+        amounts: how much is compared.
         names: what the parts are called, by label; empty where a place says it better.
         baseline: of a domain whose inputs are no images; None takes that of the image, which all others share.
+        spare: baselines of maps that are only compared with, where those are many; None takes the same.
         others: so many other inputs of such a domain; None takes the other images.
-        others_named: what those are called.
     """
 
     name: str
@@ -42,12 +41,11 @@ class View:
     labels: Tensor
     methods: tuple[str, ...]
     domain: Callable[[str, Tensor | None], Domain]
-    light: int
-    n_orders: int
+    amounts: Amounts
     names: tuple[str, ...] = ()
     baseline: BaselineLike = None
+    spare: BaselineLike = None
     others: Callable[[int], Tensor] | None = None
-    others_named: str = "other images"
 
     @property
     def count(self) -> int:
@@ -81,6 +79,5 @@ def places(form: Form, inputs: Tensor, plan: Plan) -> View:
         labels=labels_of(form, inputs, plan),
         methods=plan.methods,
         domain=lambda needs, labels: domain_of(form, needs, labels, plan),
-        light=plan.amounts.light,
-        n_orders=plan.amounts.n_orders,
+        amounts=plan.amounts,
     )
