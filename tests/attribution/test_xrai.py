@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from ganexplain import Critic, Frequency, IntegratedGradients, Region, Xrai
 from ganexplain.attribution import players as groups
-from ganexplain.attribution.methods._regions import candidates, disk, greedy, smallest
+from ganexplain.attribution.methods._regions import candidates, disk, greedy, grown, smallest
 from tests._critics import Linear, Net, Spy, critic, images
 
 
@@ -82,6 +84,9 @@ def test_a_partition_is_taken_greedily_by_mass_per_new_pixel() -> None:
     # pieces of one pixel are not taken, and go to the region next to them
     assert greedy(mass, masks, (1, 8), 2).tolist() == [0, 0, 2, 2, 1, 1, 1, 1]
     assert greedy(-mass, masks, (1, 8), 2).tolist() == [0, 0, 2, 2, 1, 1, 1, 1]
+    apart = torch.tensor([[0, 1, 1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 1, 1, 1, 1]]).bool()
+    assert greedy(mass, apart, (1, 8), 1).tolist() == [1, 0, 0, 0, 1, 1, 1, 1]
+    assert greedy(mass, apart, (1, 8), 2).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]  # a crumb of the second is the first's
 
 
 @pytest.mark.parametrize("side", [2, 8, 28, 64])
@@ -100,8 +105,14 @@ def test_any_image_has_candidates_that_cover_it(side: int, kind: str) -> None:
 
 
 def test_sizes_are_shares_of_the_area() -> None:
-    assert [smallest((n, n)) for n in (8, 28, 64, 224, 299)] == [4, 4, 12, 150, 267]
+    assert [smallest((n, n)) for n in (8, 28, 64, 224, 299)] == [4, 9, 12, 150, 267]
     assert int(disk(2).sum()) == 13
+
+
+def test_segments_grow_as_scipy_dilates_them() -> None:
+    labels = torch.randint(0, 3, (3, 4), generator=torch.Generator().manual_seed(0)).numpy().repeat(5, 0).repeat(5, 1)
+    whole = [binary_dilation(labels == i, disk(2)) for i in range(3)]
+    assert np.array_equal(grown(labels, 2), np.stack(whole))
 
 
 def test_other_domains_bring_their_own_groups() -> None:

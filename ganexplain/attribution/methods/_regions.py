@@ -15,7 +15,7 @@ SCALES = (50, 100, 150, 250, 500, 1200)  # of Felzenszwalb and Huttenlocher (200
 MIN_AREA = 150 / AREA
 DILATION = 5 / 224
 SIGMA = 0.8 / 224
-LEAST = 4  # pixels in a segment, at any size
+LEAST = 9  # pixels in a region, but a sixteenth of an image of less than 144
 SLIC = (16, 49)  # segments that are cut as well: Felzenszwalb's graph joins what is flat into one
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -25,10 +25,8 @@ def candidates(image: Tensor) -> Tensor:
     """(M, H * W) bool segments of an image (C, H, W) in [-1, 1], which overlap.
 
     Sizes are shares of the area of the image: Felzenszwalb's segments at six scales, each once as it is and once grown
-    across its edge, at which attributions lie, and SLIC's of two sizes. A segment has at least `LEAST` pixels, or the
-    image, if it is smaller.
+    across its edge, at which attributions lie, and SLIC's of two sizes.
     """
-    from scipy.ndimage import grey_dilation
     from skimage.segmentation import felzenszwalb
 
     height, width = image.shape[-2:]
@@ -42,7 +40,7 @@ def candidates(image: Tensor) -> Tensor:
         masks = labels[None] == np.arange(labels.max() + 1)[:, None, None]
         found.append(torch.from_numpy(masks))
         if reach:
-            found.append(torch.from_numpy(grey_dilation(masks.astype(np.uint8), footprint=disk(reach)[None]) > 0))
+            found.append(torch.from_numpy(grown(labels, reach)))
     for count in SLIC:
         slic = segments(image[None], count)[0].cpu()
         found.append(slic[None] == torch.unique(slic)[:, None, None])
@@ -54,7 +52,19 @@ def candidates(image: Tensor) -> Tensor:
 
 def smallest(size: tuple[int, int]) -> int:
     """Pixels of the smallest region of an image of this height and width."""
-    return max(LEAST, round(MIN_AREA * size[0] * size[1]))
+    area = size[0] * size[1]
+    return max(1, min(LEAST, area // 16), round(MIN_AREA * area))
+
+
+def grown(labels: Array, reach: int) -> Array:
+    """(P, H, W) bool each segment of (H, W) labels with all that is within ``reach`` pixels of it."""
+    from scipy.ndimage import binary_dilation, find_objects
+
+    masks: Array = np.zeros((labels.max() + 1, *labels.shape), dtype=bool)
+    for i, box in enumerate(find_objects(labels + 1)):
+        near = tuple(slice(max(0, part.start - reach), part.stop + reach) for part in box)
+        masks[i][near] = binary_dilation(labels[near] == i, disk(reach))
+    return masks
 
 
 def disk(radius: int) -> Array:
@@ -67,8 +77,8 @@ def disk(radius: int) -> Array:
 def greedy(mass: Tensor, masks: Tensor, size: tuple[int, int], least: int) -> Tensor:
     """(H * W) labels in the order in which segments were taken: always that with the largest |mass| per new pixel.
 
-    A segment that would add fewer than ``least`` pixels is not taken, and what no segment adds goes to the region next
-    to it.
+    A segment that would add fewer than ``least`` pixels is not taken. What no segment adds, and crumbs of less than
+    that which the others leave of one, go to the region next to them.
 
     Args:
         mass: (H * W) signed float64.
@@ -76,8 +86,7 @@ def greedy(mass: Tensor, masks: Tensor, size: tuple[int, int], least: int) -> Te
         size: H and W.
         least: pixels.
     """
-    inside = masks.double()
-    area, total = inside.sum(1), inside @ mass
+    area, total = masks.sum(1), torch.stack([mass[inside].sum() for inside in masks])
     labels = torch.full((masks.shape[1],), -1)
     taken = 0
     while True:
@@ -88,8 +97,21 @@ def greedy(mass: Tensor, masks: Tensor, size: tuple[int, int], least: int) -> Te
         new = masks[int(gain.argmax())] & (labels < 0)
         labels[new] = taken
         taken += 1
-        area, total = area - inside[:, new].sum(1), total - inside[:, new] @ mass[new]
-    return _filled(labels, size) if taken else torch.zeros_like(labels)
+        covered = masks[:, new]
+        area, total = area - covered.sum(1), total - covered.double() @ mass[new]
+    return _filled(_without_crumbs(labels, size, least), size) if taken else torch.zeros_like(labels)
+
+
+def _without_crumbs(labels: Tensor, size: tuple[int, int], least: int) -> Tensor:
+    """Labels (H * W) where connected pixels of one are fewer than ``least``, unless they are all of it, become -1."""
+    from skimage.measure import label
+
+    pieces = torch.from_numpy(label(labels.view(size).numpy(), background=-1, connectivity=1)).long().flatten()
+    area = torch.bincount(pieces)[pieces]
+    whole = torch.zeros(int(labels.max()) + 1, dtype=torch.long)
+    whole.scatter_reduce_(0, labels.clamp(min=0), area, "amax")  # the largest piece of each stays
+    kept = (area >= least) | (area == whole[labels.clamp(min=0)])
+    return torch.where(kept & (labels >= 0), labels, -1)
 
 
 def _filled(labels: Tensor, size: tuple[int, int]) -> Tensor:

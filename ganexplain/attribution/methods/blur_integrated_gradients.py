@@ -113,10 +113,11 @@ class Sharpening:
         blurred = self.spectrum[rows] * torch.exp(-(sigma.square()) * self.square / 2)
         # d sigma / d t is negative, and so is the derivative by sigma
         speed = self.widest * POWER * rest ** (POWER - 1) * sigma * self.square
-        return self._back(blurred), self._back(blurred * speed)
+        both = self._back(torch.cat([blurred, blurred * speed]))
+        return both[: len(rows)], both[len(rows) :]
 
     def _back(self, spectrum: Tensor) -> Tensor:
-        return transformed(spectrum, [basis.T for basis in self.bases]).to(self.like.dtype)
+        return transformed(spectrum.to(self.like.dtype), [basis.T.to(self.like.dtype) for basis in self.bases])
 
 
 def cosines(n: int) -> Tensor:
