@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganexplain.attribution.counterfactuals import Counterfactual
 from ganexplain.explanation import Explanation
 from ganexplain.figures import style
 from ganexplain.figures.counterfactuals import change_figure, path_figure, repair_figure
@@ -32,19 +31,14 @@ def change_pictures(explanation: Explanation, entry: Facts) -> dict[str, Picture
         before, after = explanation.image[0], change.changed[0]
         title = told["title"].lower()
         if explanation.form.name == "images":
-            drawn = change_figure(
-                change.image[0], after, logits=change.logit, threshold=change.threshold, unit=unit, note=_note(change)
-            )
+            ends: dict[str, Any] = {"logits": change.logit, "threshold": change.threshold, "unit": unit}
+            drawn = change_figure(change.image[0], after, **ends)
             alt = f"The image before and after, and the difference: {title}"
             found[f"change_{number}"] = Picture(style.png(drawn), alt)
         elif explanation.form.name == "signal":
             lines = Lines.of(explanation.form, after, before, "before")
             found[f"change_{number}"] = Picture(style.png(plain_figure(lines)), f"The signal after its change: {title}")
     return found
-
-
-def _note(change: Counterfactual) -> str:
-    return "no eye sees this change: an adversarial example" if change.visible == "none" and change.flipped else ""
 
 
 def _way(told: Facts, unit: str) -> Picture:

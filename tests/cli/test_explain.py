@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
+            cli.main([str(a) for a in arguments] + ["--budget", "quick"])
         shown = capsys.readouterr()
         return int(stop.value.code or 0), shown.out, shown.err
 
