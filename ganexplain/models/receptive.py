@@ -21,8 +21,8 @@ from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Images
 from ganexplain.models.private import private_copy
 
-FEW = 12  # lines of cells that are all tried; of more, some are, and the others by their regularity
-MOST = 10  # probes: the image and noise, until two in a row show nothing new
+FEW = 8  # lines of cells that are all tried; of more, some are, and the others follow from their regularity
+MOST = 10  # probes: the image alone where lines are regular, else with noise until two in a row show nothing new
 ROUNDING = 1e-12  # of the largest gradient: above what float64 leaves of a sum that is zero
 
 Lines = tuple[Tensor, Tensor]  # (h, 2) first and last + 1 row of pixels by row of cells, and (w, 2) by column
@@ -110,13 +110,15 @@ def _by_gradients(
 def _blind_outside(critic: Critic, image: Tensor, boxes: Tensor, seed: int) -> bool:
     """Whether five cells stay as they are when all is changed that they do not see; not where a gradient was cut."""
     other = tensors.normal(seed, "outside", shape=tuple(image.shape)).to(image).clamp(-1, 1)
-    for i, j in _five(boxes):
-        top, left, bottom, right = boxes[i, j].tolist()
-        changed = other.clone()
-        changed[..., top:bottom, left:right] = image[..., top:bottom, left:right]
-        if bool(_changed(critic, image, changed)[0, i, j]):
-            return False
-    return True
+    changed = other.repeat(len(_five(boxes)), 1, 1, 1)
+    for one, cell in zip(changed, _five(boxes), strict=True):
+        top, left, bottom, right = boxes[cell].tolist()
+        one[:, top:bottom, left:right] = image[0, :, top:bottom, left:right]
+    before = _cells(critic, image)
+    return not any(
+        bool(_differ(before, _cells(critic, one[None]))[0][cell])
+        for one, cell in zip(changed, _five(boxes), strict=True)
+    )
 
 
 def _five(boxes: Tensor) -> list[tuple[int, int]]:
@@ -169,7 +171,10 @@ def _changes(critic: Critic, seed: int, batch_size: int) -> Scan:
             n = probe.shape[2 + axis]
             kept = torch.eye(n, dtype=torch.bool, device=probe.device).view(n, 1, *((n, 1) if axis == 0 else (1, n)))
             seen = [
-                _changed(critic, probe, torch.where(part, other, probe)).any(2 - axis)
+                _differ(
+                    _cells(critic, probe.expand(len(part), -1, -1, -1).clone()),
+                    _cells(critic, torch.where(part, other, probe)),
+                ).any(2 - axis)
                 for part in torch.split(kept, max(1, batch_size))
             ]
             touched = torch.cat(seen).T.double()  # (cells, pixels)
@@ -182,30 +187,27 @@ def _changes(critic: Critic, seed: int, batch_size: int) -> Scan:
     return scan
 
 
-def _changed(critic: Critic, probe: Tensor, images: Tensor) -> Tensor:
-    """(N, h, w) cells that differ from those of the probe in the same place of a batch: same kernels, same noise."""
-    with torch.no_grad():
-        with tensors.isolated():
-            before = critic.cells(probe.expand(images.shape).clone())
-        with tensors.isolated():
-            after = critic.cells(images)
+def _cells(critic: Critic, images: Tensor) -> Tensor:
+    with torch.no_grad(), tensors.isolated():
+        return critic.cells(images)
+
+
+def _differ(before: Tensor, after: Tensor) -> Tensor:
+    """(N, h, w) cells that changed; both were computed in the same place of a batch: same kernels, same noise."""
     found: Tensor = (after - before).abs() > 16 * torch.finfo(before.dtype).eps * before.abs().max()
     return found
 
 
 def _settled(scan: Scan, image: Tensor, shape: tuple[int, ...], seed: int) -> Lines:
-    """The lines seen by any probe; some of a long side are tried, and all where those are not regular."""
+    """The lines that the image shows where they are regular, else those that any probe shows."""
     tried = [_some(shape[0]), _some(shape[1])]
-    found = _united(scan, image, tried, seed)
-    regular = [_extended(lines, some, n) for lines, some, n in zip(found, tried, shape[2:], strict=True)]
-    if regular[0] is not None and regular[1] is not None:
-        return regular[0], regular[1]
-    rest = [
-        list(some) if lines is not None else list(range(n))
-        for lines, some, n in zip(regular, tried, shape, strict=False)
-    ]
-    found = _united(scan, image, rest, seed)
-    return tuple(whole if lines is None else lines for lines, whole in zip(regular, found, strict=True))  # type: ignore[return-value]
+    rows, columns = (
+        _regular(lines, some, n) for lines, some, n in zip(scan(image, *tried), tried, shape[2:], strict=True)
+    )
+    if rows is not None and columns is not None:
+        return rows, columns
+    every = _united(scan, image, [list(range(n)) for n in shape[:2]], seed)
+    return every[0] if rows is None else rows, every[1] if columns is None else columns
 
 
 def _united(scan: Scan, image: Tensor, tried: list[list[int]], seed: int) -> Lines:
@@ -228,23 +230,26 @@ def _union(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _some(n: int) -> list[int]:
-    """The lines of cells that are tried: both ends, three in the middle, and three at random."""
+    """The lines of cells that are tried: two at each end and in the middle, and one at random."""
     if n <= FEW:
         return list(range(n))
-    middle, drawn = n // 2, tensors.rng(0, "lines", n).integers(n, size=3)
-    return sorted({0, 1, 2, middle - 1, middle, middle + 1, n - 3, n - 2, n - 1, *map(int, drawn)})
+    middle, drawn = n // 2, int(tensors.rng(0, "lines", n).integers(n))
+    return sorted({0, 1, middle, middle + 1, n - 2, n - 1, drawn})
 
 
-def _extended(lines: Tensor, tried: Sequence[int], length: int) -> Tensor | None:
-    """All lines by the step between the middle ones, if every line that was tried lies where that says."""
-    n = len(lines)
-    if len(tried) == n:
-        return lines
-    middle = n // 2
-    step = lines[middle + 1] - lines[middle]
-    said = (lines[middle] + step * (torch.arange(n)[:, None] - middle)).clamp(0, length)
-    some = list(tried)
-    return said if step[0] == step[1] and torch.equal(said[some], lines[some]) else None
+def _regular(lines: Tensor, tried: Sequence[int], length: int) -> Tensor | None:
+    """All lines by one step, if every line that was tried lies where that says, cut at the edges; else None."""
+    n, ends, steps = len(lines), [], set()
+    for end, edge in ((0, 0), (1, length)):
+        free = [i for i in tried if i + 1 in tried and edge not in lines[i : i + 2, end].tolist()]
+        if not free:
+            return None
+        start = lines[free[0], end]
+        step = lines[free[0] + 1, end] - start
+        steps.add(int(step))
+        ends.append((start + step * (torch.arange(n) - free[0])).clamp(0, length))
+    said, some = torch.stack(ends, 1), list(tried)
+    return said if len(steps) == 1 and torch.equal(said[some], lines[some]) else None
 
 
 def _unseen(n: int, length: int) -> Tensor:
