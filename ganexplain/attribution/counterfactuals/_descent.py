@@ -129,7 +129,11 @@ class Descent:
         y, cost = self.nearest(boundary.start, Condition(slope, (slope * x).sum(1) - past, low, high))
         line = past + (slope * (y - x)).sum(1)
         steady = slope.abs().amax(1) > 0
-        price = torch.where(steady & (line >= -boundary.margin / 4), STEEP * cost, state.price[rows])
+        # beyond the region's reach any length is worth what it gains
+        gained = ((-past).clamp(min=0.0) - (-line).clamp(min=0.0)).clamp(min=1e-300)
+        least = STEEP * (self.size(y) - self.size(x)).clamp(min=0.0) / gained
+        price = torch.where(line >= -boundary.margin / 4, STEEP * cost, torch.maximum(state.price[rows], least))
+        price = torch.where(steady, price, state.price[rows])
         predicted = self._merit(x, past, price) - self._merit(y, line, price)
         tiny = DONE * self.size(y) + 1e-12
         going = steady & (predicted > tiny)

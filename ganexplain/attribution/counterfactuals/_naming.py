@@ -8,6 +8,7 @@ from torch import Tensor
 from ganexplain.attribution.chart import Chart
 from ganexplain.models.forms import Form
 from ganexplain.models.signal import Signal
+from ganexplain.models.table import Table
 
 DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
@@ -22,6 +23,8 @@ def names_of(chart: Chart, form: Form, like: Tensor) -> list[str]:
         return list(chart.names[:count])
     if isinstance(form, Signal):
         return [_span(labels == label, form) for label in range(count)]
+    if isinstance(form, Table):
+        return [_features(labels == label, form) for label in range(count)]
     if labels.shape != like.shape[1:] or labels.ndim != 3:
         return [f"{form.part} {label + 1}" for label in range(count)]
     return [f"{form.part} {label + 1} ({position(labels[0] == label)})" for label in range(count)]
@@ -47,3 +50,11 @@ def _span(mask: Tensor, form: Signal) -> str:
     span = form.span(int(times.min()), int(times.max()) + 1)
     every = len(channels) == len(form.channels)
     return span if every else f"{', '.join(form.channels[c] for c in channels)} {span}"
+
+
+def _features(mask: Tensor, form: Table) -> str:
+    """The group, or the features, of the columns in a mask (F,)."""
+    columns = [form.columns[i].split("=")[0] for i in mask.nonzero()[:, 0].tolist()]
+    features = tuple(dict.fromkeys(columns))
+    groups = [name for name, group in form.groups.items() if set(group) == set(features)]
+    return groups[0] if groups else ", ".join(features)
