@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PICTURE, SPACE, ACROSS, EDGE = 0.64, 0.12, 2.1, 0.12  # inches
+PICTURE, LARGEST = 0.645, 0.86  # inches: a picture's longer side is as near to the first as whole pixels allow
+SPACE, ACROSS, EDGE, HEADED = 0.12, 2.1, 0.12, 0.6
 HEAD, FOOT, FACTOR = 0.42, 0.46, 0.56
 WHOLE = "the image itself"
 
@@ -80,14 +81,15 @@ class _Sheet:
     """
 
     def __init__(self, names: Sequence[str], image: Tensor) -> None:
-        self.scale = max(1, int(PICTURE * style.DPI // max(image.shape[-2:])))
-        shrunk = min(1.0, PICTURE * style.DPI / max(image.shape[-2:]))
-        self.tall, self.wide = (n * self.scale * shrunk / style.DPI for n in image.shape[-2:])
+        longest = max(image.shape[-2:])
+        whole = max(1, round(PICTURE * style.DPI / longest))  # or a fine grid would be drawn uneven
+        scale = min(float(whole), LARGEST * style.DPI / longest)
+        self.tall, self.wide = (n * scale / style.DPI for n in image.shape[-2:])
         told = [_lines(name) for name in names]
         widths = [max(style.extent(a)[0], style.extent(b, style.SMALL)[0]) for a, b in told]
         self.left = EDGE + SPACE + max(*widths, style.extent(WHOLE, weight="bold")[0])
         self.each, self.count = max(self.tall + 0.06, 0.36), len(names)
-        self.columns = [self.left + ACROSS + 0.2 + i * (self.wide + SPACE) for i in range(3)]
+        self.columns = [self.left + ACROSS + 0.2 + i * max(self.wide + SPACE, HEADED) for i in range(3)]
         self.columns.append(self.columns[2] + FACTOR)
         self.size = self.columns[3] + 0.68, HEAD + self.each * (self.count + 1) + FOOT
         self.figure = style.figure(*self.size)

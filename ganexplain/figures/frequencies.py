@@ -63,10 +63,10 @@ def spectrum_figure(
         box = (ends[0][0], ends[0][1], ends[1][1], ends[1][0])
         axes.imshow(values, extent=box, aspect="auto", interpolation="nearest", **colours(unit, high))
         _finish(axes, size)
-        if ends[0][0] < -1:
+        if min(float(across[0]), float(down[0])) < 0:
             axes.axhline(0, color=style.MUTED, linewidth=0.4)
             axes.axvline(0, color=style.MUTED, linewidth=0.4)
-        Frame(figure, [axes], place(LEFT, BELOW, max(width, 1.9), BAR)).colour_bar(high, f"{unit} per coefficient")
+        Frame(figure, [axes], place(LEFT, BELOW, max(width, 1.9), BAR)).colour_bar(high, f"{unit} per frequency")
     return figure
 
 
@@ -131,7 +131,7 @@ def radial_figure(
     at, own = _array(cycles[drawn]), _array(image[drawn])
     with style.look():
         figure = style.figure(5.2, 3.0)
-        axes = figure.add_axes((0.12, 0.155, 0.85, 0.565))
+        axes = figure.add_axes((0.12, 0.155, 0.835, 0.565))
         if outside is not None:
             for place in at[_array(outside[drawn]) > 0]:
                 axes.axvspan(place - 0.5, place + 0.5, color=style.ACCENT, alpha=0.22, linewidth=0)

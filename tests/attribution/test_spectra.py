@@ -50,6 +50,12 @@ def test_power_over_all_bins_is_the_sum_of_squares(size: tuple[int, int]) -> Non
     assert made.side == max(size)
 
 
+def test_rings_hold_what_rounds_to_them() -> None:
+    made = radial_profile(torch.zeros(1, 1, 4, 4))
+    assert made.cycles.tolist() == [0, 1, 2, 3]
+    assert made.bins.tolist() == [1, 8, 6, 1]  # radii 0; 1 and 1.41; 2 and 2.24; 2.83
+
+
 def test_a_wave_is_in_the_ring_of_its_period_at_any_aspect_ratio() -> None:
     for size in ((32, 32), (64, 32), (16, 64)):
         rows, columns = torch.arange(size[0]).double()[:, None], torch.arange(size[1]).double()
