@@ -93,7 +93,8 @@ def cross(
         codes: in ``space``.
         side: "real" or "fake", what the verdict is to become.
         space: of the codes; None is z.
-        **effort: ``n_restarts`` 6, ``steps`` 20 of the iteration, after twice as many of a descent, ``seed`` 0, ``batch_size`` 64.
+        **effort: ``n_restarts`` 6, ``steps`` 20 of the iteration, after twice as many of the descent, ``seed`` 0,
+            ``batch_size`` 64.
 
     Raises:
         ValueError: codes of another width.
@@ -154,11 +155,11 @@ def nearest_judged(
 
 def _own_and_across(near: Nearness, critic: Critic, sign: int, steps: int) -> tuple[Tensor, int]:
     """(N, 2, D) the codes of the targets, and those where the critic's verdict turns beside them; and what it took."""
-    codes, loss = _fitted(near, near.nearest(FEW)[1], steps)
+    codes, loss = _fitted(near, near.nearest(3 * FEW)[1], steps)
     code = codes[torch.arange(len(codes), device=codes.device), loss.argmin(1)]
     boundary = Boundary(near.support, critic, sign, code)
     found, _ = crossed(boundary, FEW, _refinements(steps))
-    spent = FEW * (_descents(steps) + COST * _refinements(steps) + 2) - (-boundary.evaluations // len(code))
+    spent = FEW * (3 * _descents(steps) + COST * _refinements(steps) + 2) - (-boundary.evaluations // len(code))
     return torch.stack([code, found], 1), spent
 
 

@@ -49,6 +49,7 @@ class Latent(Domain):
 
     name = "latent"
     form = Form
+    brings_origins = True
 
     def __init__(
         self,

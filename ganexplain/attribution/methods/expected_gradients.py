@@ -59,7 +59,7 @@ class ExpectedGradients(Method):
         batch_size: int = 64,
     ) -> None:
         super().__init__(critic, domain=domain, baseline=baseline, batch_size=batch_size)
-        if baseline is None and critic.reference is not None:
+        if baseline is None and critic.reference is not None and not self.domain.brings_origins:
             self.baseline = Reals(n=len(critic.reference.images))
         self.tol = checks.positive(tol, "tol")
         if max_evaluations < FEWEST:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganexplain.attribution.methods._shapley import ShapleyMethod, widening
+from ganexplain.attribution.methods._shapley import Fit, ShapleyMethod, combined
 from ganexplain.attribution.methods._strata import coalition_pairs, strata
 
 __all__ = ["KernelShap"]
@@ -23,7 +23,8 @@ class KernelShap(ShapleyMethod):
         domain: regions by default.
         baseline: what stands in the place of a removed player.
         max_evaluations: coalitions an image where there are more than 12 players, or where all coalitions would be more
-            than five times as many; at least eight a player.
+            than five times as many; at least eight a player. Over a set of baselines, all of them together, but for
+            each at least eight a player.
         batch_size: the largest batch that the critic sees.
 
     Coalitions come in pairs with their complement (Covert and Lee 2021), drawn by size: all of the smallest and
@@ -32,24 +33,29 @@ class KernelShap(ShapleyMethod):
 
     name: ClassVar[str] = "kernel_shap"
 
-    def _drawn(self, n: int) -> int:
-        return 2 * max(self.max_evaluations // 2, FEWEST_PAIRS * n)
+    def _drawn(self, n: int, sets: int = 1) -> int:
+        return 2 * max(self.max_evaluations // (2 * sets), FEWEST_PAIRS * n)
 
-    def _draw(self, n: int, seed: int) -> Tensor:
-        return coalition_pairs(n, self._drawn(n) // 2, seed)
+    def _draw(self, n: int, seed: int, sets: int = 1) -> Tensor:
+        return coalition_pairs(n, self._drawn(n, sets) // 2, seed)
 
-    def _estimate(self, keep: Tensor, worth: Tensor, change: float) -> tuple[Tensor, Tensor]:
-        return constrained_fit(keep, worth, change)
+    def _fitted(self, keep: Tensor, worth: Tensor, change: float) -> Fit:
+        return fitted(keep, worth, change)
 
 
 def constrained_fit(keep: Tensor, worth: Tensor, change: float) -> tuple[Tensor, Tensor]:
+    """`fitted`, with errors widened by the ratio of Student's to the normal 97.5 % point."""
+    return combined([fitted(keep, worth, change)])
+
+
+def fitted(keep: Tensor, worth: Tensor, change: float) -> Fit:
     """Values that sum to ``change`` and standard errors (both P,), by least squares under the Shapley kernel.
 
     A coalition and its complement enter as half the difference of their worths: their mean says nothing of Shapley
     values. Each size has the kernel's mass, shared by its pairs, and the constraint is Covert and Lee (2021),
     equation 7. A game is no linear model: the residuals are misfit, and their spread within a size, not one variance
     of noise, makes the error, none of it from sizes that are whole. Leverage is corrected as in HC2 (MacKinnon and
-    White 1985), and the error is widened by the ratio of Student's to the normal 97.5 % point.
+    White 1985).
 
     Args:
         keep: (2 * pairs, P) bool, each coalition followed by its complement; no pair twice.
@@ -76,4 +82,4 @@ def constrained_fit(keep: Tensor, worth: Tensor, change: float) -> tuple[Tensor,
     missed = (1 - count / number) * count / (count - 1).clamp(min=1)
     error = ((influence - mean[stratum]).square() * missed[stratum][:, None]).sum(0).sqrt()
     partly = count < number
-    return phi, error * widening(int(count[partly].sum() - partly.sum()) - (players - 1))
+    return Fit(phi, error, int(count[partly].sum() - partly.sum()) - (players - 1))

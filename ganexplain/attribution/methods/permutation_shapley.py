@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganexplain import tensors
-from ganexplain.attribution.methods._shapley import ShapleyMethod, widening
+from ganexplain.attribution.methods._shapley import Fit, ShapleyMethod
 
 __all__ = ["PermutationShapley"]
 
@@ -23,7 +23,8 @@ class PermutationShapley(ShapleyMethod):
         domain: regions by default.
         baseline: what stands in the place of a removed player.
         max_evaluations: coalitions an image where values are not exact, as they are up to 12 players. As many orders as
-            they pay for are drawn, at least twelve: 12 (players - 1) coalitions.
+            they pay for are drawn, at least twelve: 12 (players - 1) coalitions. Over a set of baselines, all of them
+            together, but for each at least four orders.
         batch_size: the largest batch that the critic sees.
 
     Each order comes with its reverse (Mitchell et al. 2022, antithetic sampling), which makes games of pairs exact.
@@ -34,16 +35,18 @@ class PermutationShapley(ShapleyMethod):
 
     name: ClassVar[str] = "permutation_shapley"
 
-    def _pairs(self, n: int) -> int:
-        return max((self.max_evaluations - 2) // (2 * (n - 1)), FEWEST_PAIRS)
+    def _pairs(self, n: int, sets: int = 1) -> int:
+        """Pairs of orders for each of ``sets`` baselines: at least two, and five degrees of freedom in all."""
+        fewest = max(2, 1 + -(-(FEWEST_PAIRS - 1) // sets))
+        return max((self.max_evaluations // sets - 2) // (2 * (n - 1)), fewest)
 
-    def _drawn(self, n: int) -> int:
-        return 2 * (n - 1) * self._pairs(n)
+    def _drawn(self, n: int, sets: int = 1) -> int:
+        return 2 * (n - 1) * self._pairs(n, sets)
 
-    def _draw(self, n: int, seed: int) -> Tensor:
-        return prefixes(orders(n, self._pairs(n), seed))
+    def _draw(self, n: int, seed: int, sets: int = 1) -> Tensor:
+        return prefixes(orders(n, self._pairs(n, sets), seed))
 
-    def _estimate(self, keep: Tensor, worth: Tensor, change: float) -> tuple[Tensor, Tensor]:
+    def _fitted(self, keep: Tensor, worth: Tensor, change: float) -> Fit:
         n = keep.shape[1]
         rank = n - keep.view(-1, 2, n - 1, n)[:, 0].sum(1)  # a player that comes first is in all n - 1 prefixes
         ends = worth.new_tensor([0.0, change])
@@ -51,7 +54,7 @@ class PermutationShapley(ShapleyMethod):
         chain = torch.cat([ends[..., :1], worth.view(-1, 2, n - 1), ends[..., 1:]], 2).diff(dim=2)
         forward, backward = chain.unbind(1)
         added = (forward.gather(1, rank - 1) + backward.gather(1, n - rank)) / 2
-        return added.mean(0), added.std(0) * (widening(len(added) - 1) / len(added) ** 0.5)
+        return Fit(added.mean(0), added.std(0) / len(added) ** 0.5, len(added) - 1)
 
 
 def orders(n: int, pairs: int, seed: int) -> Tensor:
