@@ -198,9 +198,11 @@ class Domain(ABC):
 
     Attributes:
         own: the coordinates are the inputs' own values, so that values have the places of what is shown.
+        brings_origins: a set of baselines of its own stands where none is given.
     """
 
     own: ClassVar[bool] = True
+    brings_origins: ClassVar[bool] = False
 
     @abstractmethod
     def bind(self, critic: Critic, inputs: Tensor, baseline: BaselineLike = None) -> Chart:

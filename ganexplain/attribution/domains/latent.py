@@ -49,6 +49,7 @@ class Latent(Domain):
 
     name = "latent"
     form = Form
+    own = False
     brings_origins = True
 
     def __init__(
