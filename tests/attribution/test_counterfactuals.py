@@ -138,9 +138,7 @@ def test_greedy_repair_of_an_additive_critic_is_the_smallest_one(seed: int) -> N
     gap = 0.7 * float(gains.clamp(min=0).sum())
     critic = Critic(Linear(w, -float((w * x).sum()) - gap)).double()
     need = next(
-        k
-        for k in range(1, 10)
-        if any(float(gains[list(s)].sum()) > gap for s in itertools.combinations(range(9), k))
+        k for k in range(1, 10) if any(float(gains[list(s)].sum()) > gap for s in itertools.combinations(range(9), k))
     )
     found = Regions(critic, domain=Region(mask=blocks()), baseline=baseline).find(x)
     order = [row["label"] for row in found.facts["order"]]

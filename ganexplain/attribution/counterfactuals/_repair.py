@@ -81,7 +81,7 @@ class Repair(Search):
             "chart": dict(chart.facts),
         }
         return Change(
-            work.values(work.keep(order)[None]),
+            work.values(work.keep(order)[None]) if order else boundary.start,  # not rounded by a transform
             distance={"share": len(order) / work.n, "energy": energy[-1] if order else 0.0},
             steps=tuple((row["name"], row["logit"]) for row in rows),
             notes=chart.notes,

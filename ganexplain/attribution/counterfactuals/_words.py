@@ -77,7 +77,7 @@ def _real(found: Counterfactual) -> str:
 
 def _n(value: float) -> str:
     """Two digits behind the point, more for small numbers, and a true minus."""
-    return (f"{value:.2f}" if abs(value) >= 0.095 or value == 0 else f"{value:.2g}").replace("-", "−")
+    return (f"{value:.2f}" if abs(value) >= 0.095 else f"{value:.2g}").replace("-", "−")
 
 
 def _percent(share: float) -> str:
