@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganexplain import checks, tensors
+from ganexplain.attribution import players as groups
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.attribution.chart import BaselineLike, Chart, Domain
 from ganexplain.models.critic import Critic
@@ -219,7 +220,7 @@ class CoalitionMethod(Method):
         critic: the critic to explain.
         domain: regions by default.
         baseline: what stands in the place of a removed player.
-        max_evaluations: coalitions an image, at least `FEWEST`.
+        max_evaluations: coalitions an image, at least `FEWEST`; a set of baselines shares them, but each takes as many.
         batch_size: the largest batch that the critic sees.
     """
 
@@ -238,6 +239,20 @@ class CoalitionMethod(Method):
         if max_evaluations < FEWEST:
             raise ValueError(f"max_evaluations must be at least {FEWEST}, got {max_evaluations}")
         self.max_evaluations = int(max_evaluations)
+
+    def passes(self, n_players: int) -> int:
+        """The most forward passes an image, with the baselines that were given, which share the budget."""
+        k = self.domain.baselines(self.critic, self.baseline)
+        return k * self._sharing(k, n_players).planned(n_players)
+
+    def _averaged(self, chart: Chart, seed: int) -> Outcome:
+        n = 0 if chart.players is None else int(groups.counts(chart.players).max())
+        return super(CoalitionMethod, self._sharing(len(chart.members()), n))._averaged(chart, seed)
+
+    def _sharing(self, sets: int, n_players: int) -> Self:
+        """The method with its share of the budget for one of ``sets`` baselines, at least twice as much as players."""
+        fewest = max(FEWEST, min(2 * n_players, self.max_evaluations))
+        return self if sets == 1 else self.variant(max_evaluations=max(self.max_evaluations // sets, fewest))
 
     def _default_domain(self) -> Domain:
         return domain_named(self.critic.form.removed)
