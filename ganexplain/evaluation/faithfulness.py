@@ -49,10 +49,16 @@ class Orders:
         keep = torch.stack([rank < k for k in self.levels])
         return float(self._differences(keep).mean())
 
-    def percentile(self, total: Tensor) -> float:
-        """Share of the random orders that score lower than the order of ``total`` (P,); ties count one half."""
+    def percentile(self, total: Tensor, *, ties: float = 0.5) -> float:
+        """Share of the random orders that score lower than the order of ``total`` (P,).
+
+        Args:
+            total: the map.
+            ties: how much of one that scores the same counts; those of an order that gains nothing count one half.
+        """
         own = self.score(total)
-        return float((self.random < own).double().mean() + 0.5 * (self.random == own).double().mean())
+        same = ties if own > 0 else 0.5
+        return float((self.random < own).double().mean() + same * (self.random == own).double().mean())
 
     def _differences(self, keep: Tensor) -> Tensor:
         both = torch.cat([keep, ~keep])

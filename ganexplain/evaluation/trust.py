@@ -17,6 +17,8 @@ VITAL = ("deletion", "randomisation", "specificity")  # a failure of one of thes
 DELETION = 0.95  # share of random orders to beat
 RANDOMISED = 0.3  # mean rank correlation with maps of randomised critics to stay below
 COVERED = 0.5  # share of the verdict that must lie between baseline and image
+ROUNDING = 1e-4  # of the largest value, below which a value has no order
+SAME_ORDER = 0.999  # rank correlation of two maps in the same order
 SPECIFIC = 0.9  # share of other images' maps to beat
 
 FEW = f"fewer than {FEWEST} {{}}: any order of so few could be chance"
@@ -141,13 +143,22 @@ def convergence(attribution: Attribution, partner_error: float = 0.25) -> Check:
     return Check("convergence", _status(noise <= partner_error), noise, partner_error, f"{kind} ({used:,} evaluations)")
 
 
-def deletion(total: Tensor, orders: Orders | None, parts: str = "regions") -> Check:
-    """Insertion minus deletion of the map's order against random orders; None where there are too few ``parts``."""
+def deletion(total: Tensor, orders: Orders | None, parts: str = "regions", *, common: bool = False) -> Check:
+    """Insertion minus deletion of the map's order against random orders.
+
+    Args:
+        total: (P,) the map.
+        orders: None where there are too few parts.
+        parts: what the map is of.
+        common: the parts are few and mean the same in every image, such as bands of frequencies, of which one alone may
+            matter. Random orders that put it first too say the same as the map, and count for it.
+    """
     if orders is None:
         return Check("deletion", NONE, None, DELETION, FEW.format(parts))
-    share = orders.percentile(total)
+    share = orders.percentile(total, ties=1.0 if common else 0.5)
+    more = "at least as much as" if common else "more than"
     sentence = (
-        f"removing the {parts} in the map's order, and adding them back, moves the verdict more than {share:.1%} "
+        f"removing the {parts} in the map's order, and adding them back, moves the verdict {more} {share:.1%} "
         f"of {len(orders.random)} random orders do"
     )
     return Check("deletion", _status(share > DELETION), share, DELETION, sentence)
@@ -161,9 +172,16 @@ def agreement(total: Tensor, other: Tensor | None, name: str, seed: int, parts: 
         )
     if len(total) < FEWEST:
         return Check("agreement", NONE, None, None, FEW.format(parts))
-    value, level = spearman(total, other), chance_level(total, other, seed=seed)
+    one, two = _without_rounding(total), _without_rounding(other)
+    value, level = spearman(one, two), chance_level(one, two, seed=seed)
     sentence = f"rank correlation with {name} is {value:+.2f}; by chance it stays below {level:.2f} in 95 of 100 cases"
-    return Check("agreement", _status(value > level), value, level, sentence)
+    # where one part alone has a value, chance finds the same order once in as many times as there are parts
+    return Check("agreement", _status(value > level or value > SAME_ORDER), value, level, sentence)
+
+
+def _without_rounding(total: Tensor) -> Tensor:
+    """(P,) values of which those that are rounding beside the largest are all alike."""
+    return total.where(total.abs() > ROUNDING * total.abs().max(), 0.0)
 
 
 def randomisation(total: Tensor, randomised: list[Tensor] | None, parts: str = "regions") -> Check:

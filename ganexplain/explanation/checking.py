@@ -112,7 +112,7 @@ def _checked(
             trust.contrast(attribution),
             trust.completeness(attribution, scale, 0.05),
             trust.convergence(attribution),
-            trust.deletion(total, orders, parts),
+            trust.deletion(total, orders, parts, common=view.common),
             trust.agreement(total, other, second, case.plan.seed, parts),
             trust.randomisation(total, random_maps(case, view, name), parts),
             trust.specificity(total, others.maps(case, view, name), orders, parts=parts, common=view.common),

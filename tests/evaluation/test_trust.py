@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganexplain import Critic, IntegratedGradients, KernelShap, Lime, Occlusion, Pixel, Saliency
 from ganexplain.attribution.attribution import Attribution
+from ganexplain.attribution.chart import Chart
 from ganexplain.evaluation import trust
 from ganexplain.evaluation.faithfulness import Orders, orders
 from ganexplain.evaluation.trust import FAIL, NONE, PASS, VITAL, Check, Trust
@@ -26,8 +27,12 @@ def checks(**status: str) -> Trust:
 
 def weights(n: int = 12) -> tuple[Tensor, Orders]:
     weight = torch.randn(n, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    chart = Pixel().bind(Critic(player(lambda keep: keep.double() @ weight)), whole(n), "black")
-    return weight, orders(chart, "real")
+    return weight, orders(chart_of(weight), "real")
+
+
+def chart_of(weight: Tensor) -> Chart:
+    """Players whose worths add up."""
+    return Pixel().bind(Critic(player(lambda keep: keep.double() @ weight)), whole(len(weight)), "black")
 
 
 @pytest.mark.parametrize("status", list(product([PASS, FAIL, NONE], repeat=4)))
@@ -108,6 +113,14 @@ def test_deletion() -> None:
     assert trust.deletion(weight, random).value == 1.0
     assert trust.deletion(-weight, random).status == FAIL
     assert trust.deletion(torch.zeros(12), random).status == FAIL
+    first = torch.zeros(12, dtype=torch.float64)
+    first[7] = 1.0
+    alone = orders(chart_of(first), "real")
+    assert trust.deletion(first, alone).value < 1.0  # one of twelve random orders begins alike
+    assert trust.deletion(first, alone, "bands", common=True).value == 1.0
+    assert trust.deletion(-first, alone, "bands", common=True).status == FAIL
+    assert trust.deletion(first, orders(chart_of(0 * first), "real"), common=True).value == 0.5
+    assert "removing the bands" in trust.deletion(first, alone, "bands").sentence
     assert trust.deletion(weight, None).status == NONE
 
 
@@ -118,6 +131,11 @@ def test_agreement() -> None:
     assert "lime" in found.sentence
     assert trust.agreement(weight, -weight, "lime", 0).status == FAIL
     assert trust.agreement(weight, torch.ones(12), "lime", 0).status == FAIL
+    alone = torch.zeros(9, dtype=torch.float64)
+    alone[3] = 1.0
+    noise = 1e-6 * torch.randn(9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert trust.agreement(alone + noise, alone - noise, "lime", 0).status == PASS  # rounding has no order
+    assert trust.agreement(alone, alone.roll(1), "lime", 0).status == FAIL
     assert trust.agreement(weight, None, "", 0).status == NONE
     assert trust.agreement(weight[:3], weight[:3], "lime", 0).status == NONE
 
@@ -142,6 +160,8 @@ def test_specificity() -> None:
     assert trust.specificity(weight, other, random).status == PASS
     assert trust.specificity(other[0].double(), [weight] * 9, random).status == FAIL
     assert trust.specificity(weight, [weight] * 4, random).value == 0.5  # another image's map is just as good
+    assert trust.specificity(weight, [weight] * 4, random, common=True).value == 1.0  # and may be, of bands
+    assert trust.specificity(other[0].double(), [weight] * 9, random, common=True).status == FAIL
     assert trust.specificity(weight, None, random).status == NONE
     assert trust.specificity(weight, other, None).status == NONE
 
