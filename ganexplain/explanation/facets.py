@@ -28,7 +28,7 @@ PARTS = {"frequency": "bands", "latent": "directions"}
 # few parts are told apart by fewer evaluations; an image that has to be drawn first costs more than a judgement
 IN_BANDS, OF_CODES = Amounts(200, 5, 10, 100), Amounts(100, 3, 5, 100)
 SPARE = 4  # origins of maps that are only compared with
-BAND = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)  # of the reals' spectra
+PROFILES = 200  # reals whose spectra are kept beside that of the image
 ENOUGH = 20  # reals from which a spectrum that leaves theirs is named
 
 
@@ -155,6 +155,8 @@ def spectra(case: Case, chart: Chart) -> tuple[dict[str, Any], dict[str, Tensor]
     if reference is None or reference.images.shape[1] != case.image.shape[1]:
         return {"standing_out": []}, arrays
     reals = radial_profile(fitted(case.critic, reference.images, case.image)).log_power
-    arrays["radial_reals"] = torch.quantile(reals.double(), BAND.to(reals.device), dim=0)
-    out = standing_out(own.log_power, reals)[0] if len(reals) >= ENOUGH else torch.zeros(0, dtype=torch.bool)
+    arrays["radial_reals"] = reals[:PROFILES]
+    if len(reals) < ENOUGH:
+        return {"standing_out": []}, arrays
+    arrays["radial_outside"] = out = standing_out(own.log_power, reals)[0]
     return {"standing_out": own.cycles[out.nonzero().flatten()].tolist()}, arrays

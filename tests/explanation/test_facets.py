@@ -245,8 +245,8 @@ def test_spectra_are_of_the_image_its_baseline_and_the_reals() -> None:
     facet: Facet = planted(BANDS).facets["frequency"]
     n = len(facet.arrays["frequency"])
     assert facet.arrays["radial"].shape == facet.arrays["radial_baseline"].shape == (n,)
-    low, middle, high = facet.arrays["radial_reals"]
-    assert bool((low <= middle).all())
-    assert bool((middle <= high).all())
+    reals = facet.arrays["radial_reals"]
+    assert reals.shape[1:] == (n,)
+    assert len(reals) > 1
     assert [b["name"] for b in facet.facts["bands"]] == list(facet.names)
     assert "frequency" in repr(facet)
