@@ -1,11 +1,15 @@
 """Attribution methods here and in the libraries that people use: time, memory, evaluations, gap.
 
-    python -m benchmarks.attribution [--repeats 5] [--only METHOD] [--critic small|wide] [--write]
+    python -m benchmarks.attribution [--part PART] [--repeats 5] [--only METHOD] [--critic small|wide] [--write]
 
 Both sides run in turns, construction apart, and the medians are compared per evaluation (a row of a batch that the
 network ran, counted inside it; here image and baseline are run for verdict and gap, in every method). The floor is that
 number of evaluations times the measured cost of one in a batch of 64, on the network in the form that the product runs.
 Memory is the peak above what the process held before the call.
+
+Further parts, each with a result of its own (see `benchmarks._domains`): ``domains``, what an evaluation costs in
+pixels, regions, frequencies and latent codes; ``forms``, what folding and channels-last gain; ``explain``, the wall
+time of a whole explanation on two threads.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks import _domains
 from benchmarks._peers import BATCH, Run
 from benchmarks._rows import Row, rows
 from benchmarks._subjects import Subject, hardware, small, wide
@@ -33,6 +38,7 @@ from ganexplain.models.critic import Critic
 RESULT = Path(__file__).parent / "results" / "attribution.json"
 LIBRARIES = ("captum", "shap", "lime")
 SUBJECTS = {"small": small, "wide": wide}
+PARTS = ("libraries", "domains", "forms", "explain")
 
 
 def cost(subject: Subject, kind: str, repeats: int) -> float:
@@ -133,12 +139,37 @@ def table(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--part", choices=PARTS, default=None, help="all of them if left out")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default="", help="one method")
     parser.add_argument("--critic", choices=tuple(SUBJECTS), default=None)
     parser.add_argument("--write", action="store_true", help="write the result that the README quotes")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
+    for part in PARTS[1:] if chosen.part is None else (chosen.part,):
+        if part != "libraries" and not chosen.only:
+            _further(part, chosen)
+    if chosen.part in (None, "libraries"):
+        _libraries(chosen)
+
+
+def _further(part: str, chosen: argparse.Namespace) -> None:
+    """Measure one of the other parts on the subjects, one image each, and write it if asked to."""
+    measure = {"domains": _domains.in_domains, "forms": _domains.forms, "explain": _domains.explanations}[part]
+    found: list[dict[str, Any]] = []
+    for name, make in SUBJECTS.items():
+        if chosen.critic in (None, name):
+            found += measure(make(1), chosen.repeats)
+    for row in found:
+        print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    if chosen.write:
+        rounded = [{k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in row.items()} for row in found]
+        about = {"hardware": hardware(), "versions": {"torch": version("torch")}, "repeats": chosen.repeats}
+        path = RESULT.with_name(f"attribution_{part}.json")
+        path.write_text(json.dumps({**about, "rows": rounded}, indent=2) + "\n")
+
+
+def _libraries(chosen: argparse.Namespace) -> None:
     found = []
     for row in rows():
         if row.method not in METHODS.names() or chosen.only not in ("", row.method):
