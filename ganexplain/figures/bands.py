@@ -33,6 +33,7 @@ class BandRows:
         without: (P, C, H, W) the image with each band removed.
         logits: P of those images.
         errors: P standard errors, or None.
+        part: what one is called.
     """
 
     names: Sequence[str]
@@ -40,6 +41,7 @@ class BandRows:
     without: Tensor
     logits: Sequence[float]
     errors: Sequence[float] | None = None
+    part: str = "band"
 
 
 def bands_figure(bands: BandRows, image: Tensor, logit: float, *, unit: str) -> Figure:
@@ -63,7 +65,7 @@ def bands_figure(bands: BandRows, image: Tensor, logit: float, *, unit: str) -> 
     word = "score" if unit.startswith("score") else "logit"
     with style.look():
         sheet = _Sheet(bands.names, image)
-        sheet.heads(word)
+        sheet.heads(word, bands.part)
         sheet.row(0, image, number(logit), bold=True)
         for i, (name, left, after) in enumerate(zip(bands.names, bands.without, bands.logits, strict=True), 1):
             sheet.row(i, left, number(float(after)), name)
@@ -96,10 +98,10 @@ class _Sheet:
         self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, self.size[0]), ylim=(self.size[1], 0))
         self.axes.set_axis_off()
 
-    def heads(self, word: str) -> None:
+    def heads(self, word: str, part: str) -> None:
         """What the columns show."""
         look: dict[str, Any] = {"size": style.SMALL, "color": style.MUTED, "va": "bottom", "ma": "center"}
-        for column, head in zip(self.columns, ("without\nthe band", "what is\ntaken out"), strict=False):
+        for column, head in zip(self.columns, (f"without\nthe {part}", "what is\ntaken out"), strict=False):
             self.axes.text(column + self.wide / 2, HEAD - 0.05, head, ha="center", **look)
         look["ma"] = "left"
         self.axes.text(self.columns[2] - 0.04, HEAD - 0.05, "contrast\nraised", **look)
