@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 4.2, 2.1  # inches of a curve
 LEFT, BOTTOM, TOP, RIGHT = 0.62, 0.46, 0.28, 0.14
 ROW = 0.27
+WRAP = 0.94  # of the width, since `fitted` counts letters, and some are wide
 UNDER = 0.24  # below the images, for the words of the verdict
 TINT = 0.06  # opacity of the two sides of the threshold
 FACTORS = (1, 2, 5)  # times powers of ten: how much a difference is amplified
@@ -77,8 +78,8 @@ def amplification(before: Tensor, after: Tensor) -> float:
     wanted = 1 / float(np.quantile(size.cpu().numpy(), LOUDEST))
     if wanted < 2:
         return 1.0
-    power = 10 ** math.floor(math.log10(wanted))
-    return float(max(f * power for f in FACTORS if f * power <= wanted * (1 + 1e-9)))
+    power = 10 ** math.floor(math.log10(wanted * (1 + 1e-3)))
+    return float(max(f * power for f in FACTORS if f * power <= wanted * (1 + 1e-3)))
 
 
 def path_figure(path: Sequence[tuple[float, float]], *, threshold: float, unit: str = "logit") -> Figure:
@@ -203,7 +204,7 @@ def _panels(shape: tuple[int, ...], note: str) -> tuple[Figure, list[Axes]]:
     across = min(PANEL, TALLEST * shape[1] / shape[0])
     down = across * shape[0] / shape[1]
     width = 2 * MARGIN + 3 * max(across, PANEL) + 2 * GAP
-    lines = fitted(note, round((width - 2 * MARGIN) * style.DPI)) if note else []
+    lines = fitted(note, round(WRAP * (width - 2 * MARGIN) * style.DPI)) if note else []
     printed = len(lines) * line(style.SMALL) / style.DPI
     below = UNDER + printed + (MARGIN if lines else 0)
     height = MARGIN + TITLE_LINE + down + below
