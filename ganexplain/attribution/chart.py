@@ -84,7 +84,7 @@ class Chart:
     def worth(self, coordinates: Tensor, rows: Tensor) -> Tensor:
         """(M,) float64 evidence without gradients, on one batch."""
         with torch.no_grad():
-            return self.evidence(coordinates.clone(), rows).double().cpu()
+            return self.evidence(coordinates.clone(), rows).cpu().double()
 
     def gradient(self, coordinates: Tensor, rows: Tensor) -> Tensor:
         """(M, *coordinates) gradient of the evidence, on one batch.

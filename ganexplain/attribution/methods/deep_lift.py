@@ -83,4 +83,5 @@ class DeepLift(Method):
         without = unruled(after, leaf)
         (slope,) = torch.autograd.grad(after.sum(), leaf, allow_unused=True)
         slope = torch.zeros_like(leaf) if slope is None else slope
-        return slope * (point - start), (after - before).detach().double(), without
+        # a critic on another device leaves its logits there
+        return slope * (point - start), (after - before).detach().to(point.device).double(), without
