@@ -288,6 +288,23 @@ def test_the_direction_with_the_smallest_step_is_named() -> None:
     assert found.facts["free_distance"] == pytest.approx(0.8, rel=0.01)
 
 
+def test_directions_need_calls_alone() -> None:
+    generator, critic, code, slope = planted()
+    net = critic.network
+
+    def blind(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            out: Tensor = net(x)
+        return out
+
+    shut = Critic(blind).with_generator(generator)
+    found = LatentChange(shut, code=code, directions=Axes()).find(generator.render(code))
+    assert found.distance["code"] == pytest.approx(float(0.8 * slope.norm() / slope.abs().max()), rel=0.01)
+    assert "free_distance" not in found.facts
+    with pytest.raises(ValueError, match="bands or regions, or give directions"):
+        LatentChange(shut, code=code).find(generator.render(code))
+
+
 def test_a_code_is_searched_for_and_its_quality_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latent_change, "invert", functools.partial(search.invert, n_restarts=4, steps=20))
     generator, critic, code, _ = planted()

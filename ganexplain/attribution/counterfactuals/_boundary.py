@@ -76,10 +76,19 @@ class Boundary:
         level, slope = (torch.cat(part) for part in zip(*pieces, strict=True))
         return self.sign * (level - self.threshold) - self.margin, checks.finite(self.sign * slope, "the gradient")
 
-    def _slope(self, values: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def smooth(self) -> bool:
+        """Whether the critic lets gradients through."""
+        self.evaluations += 1
+        return self.critic.differentiable and self._traced(self.start)[0].requires_grad
+
+    def _traced(self, values: Tensor) -> tuple[Tensor, Tensor]:
         leaf = values.detach().clone().requires_grad_(True)
         with torch.enable_grad(), tensors.isolated():
-            logit = self.critic(self.inputs(leaf))
+            return self.critic(self.inputs(leaf)), leaf
+
+    def _slope(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        logit, leaf = self._traced(values)
         if not logit.requires_grad:
             raise ValueError(NO_GRADIENT)
         (slope,) = torch.autograd.grad(logit.sum(), leaf, allow_unused=True)

@@ -23,6 +23,7 @@ from ganexplain.models.search import Crossing, Inversion, cross, invert
 __all__ = ["LatentChange"]
 
 BELONGS = 0.05  # root mean square difference in the form's units, up to which a code is that of the image
+ALONG = f"{NO_GRADIENT}, or give directions=... to go along"
 RARE = 0.01  # of the samples have a code of such a length
 
 
@@ -96,7 +97,7 @@ class LatentChange(Search):
                 "critic.with_generator(generator) or generator=..., or open both with GAN.load and take gan.critic()"
             )
         if not self.critic.differentiable and self.directions is None:
-            raise ValueError(f"{NO_GRADIENT}, or give directions=... to go along")
+            raise ValueError(ALONG)
         checks.one_of("latent space", self.space, self.generator.spaces)
         return self.generator
 
@@ -143,7 +144,9 @@ class LatentChange(Search):
 
     def _free(self, boundary: Boundary, generator: Generator, code: Tensor, seed: int) -> Crossing | None:
         """The smallest change of any kind; None where the critic has no gradient to follow."""
-        if not self.critic.differentiable:
+        if not boundary.smooth:
+            if self.directions is None:
+                raise ValueError(ALONG)
             return None
         found = cross(
             generator, self.critic, code, side=boundary.to, space=self.space, seed=seed, batch_size=self.batch_size
