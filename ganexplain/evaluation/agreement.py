@@ -14,7 +14,8 @@ def ranks(values: Tensor) -> Tensor:
     # by hand, since importing scipy.stats takes longer than most explanations
     _, place, count = torch.unique(values.detach().double().cpu(), return_inverse=True, return_counts=True)
     middle = count.cumsum(0) - (count - 1) / 2
-    return middle.double()[place]
+    ranked: Tensor = middle.double()[place]
+    return ranked
 
 
 def spearman(a: Tensor, b: Tensor) -> float:

@@ -235,7 +235,7 @@ class Job:
                 self.facets[name] = facets.filled(bare, found)
 
     def _change(self, name: str) -> None:
-        self.changes.append(readings.counterfactual(self.case, name, self.coded))
+        self.changes.append(readings.counterfactual(self.case, name, self.view, self.code, self.coded))
 
     def _tried(self, name: str, make: Callable[[], None], named: bool) -> None:
         """Run what was named by the plan; what the budget chose may refuse, and then a note says why."""

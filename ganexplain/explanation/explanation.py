@@ -137,7 +137,16 @@ class Explanation:
 
     def __repr__(self) -> str:
         judged = "fake" if bool(self.verdict.is_fake[0]) else "real"
-        return f"Explanation({self.name!r} judged {judged}, logit {float(self.verdict.logit[0]):.2f}, {self.word})"
+        more = [f"{name} {facet.word}" for name, facet in self.facets.items()]
+        more += [f"{one.kind} {'turns' if one.flipped else 'does not turn'} it" for one in self.counterfactuals]
+        told = [f"logit {float(self.verdict.logit[0]):.2f}", self.word, *more]
+        return f"Explanation({self.name!r} judged {judged}, {', '.join(told)})"
+
+    def _repr_html_(self) -> str:
+        """The verdict, the words and the pictures, for notebooks; `ganexplain.Report` is the whole page."""
+        from ganexplain.explanation.summary import html
+
+        return html(self)
 
 
 def describe(critic: Critic) -> dict[str, Any]:

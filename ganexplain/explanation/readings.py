@@ -6,8 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from ganexplain.attribution import COUNTERFACTUALS, METHODS
 from ganexplain.attribution.counterfactuals import Counterfactual
+from ganexplain.attribution.domains.frequency import Frequency
 from ganexplain.evaluation.dependence import FEWER, Dependence, contrasting
 from ganexplain.evaluation.dependence import dependence as measured
 from ganexplain.explanation.case import Case, light, method_of
@@ -72,17 +75,29 @@ def dependence(case: Case, view: View) -> Dependence:
     return measured(case.light(name, view), case.image, view.labels, side=case.side, baselines=found, seed=plan.seed)
 
 
-def counterfactual(case: Case, name: str, coded: Coded | None) -> Counterfactual:
-    """The smallest change of one kind that turns the verdict."""
+def counterfactual(case: Case, name: str, view: View, code: Tensor | None, coded: Coded | None) -> Counterfactual:
+    """The smallest change of one kind that turns the verdict.
+
+    Args:
+        case: the image.
+        name: of the kind.
+        view: of its places.
+        code: (1, D) the image's own code, if it was given.
+        coded: what the latent domain knows, if it was explained.
+    """
     kind: Callable[..., Any] = COUNTERFACTUALS.get(name)
+    plan = case.plan
+    offered: dict[str, Any] = {
+        "batch_size": plan.batch_size,
+        "baseline": plan.baseline,
+        "domain": Frequency(**plan.frequency) if name == "bands" else view.domain("calls", view.labels),
+        "code": code,
+        "directions": plan.directions if coded is None else coded.domain.directions,
+        "space": plan.space if coded is None else coded.domain.space,
+    }
     takes = inspect.signature(kind).parameters
-    given: dict[str, Any] = {"batch_size": case.plan.batch_size}
-    if "baseline" in takes:
-        given["baseline"] = case.start()
-    if coded is not None and "code" in takes:
-        given |= {"code": coded.code, "space": coded.domain.space, "directions": coded.domain.directions}
-    made = kind(case.critic, **{word: value for word, value in given.items() if word in takes})
-    found: Counterfactual = made.find(case.image, seed=case.plan.seed)
+    made = kind(case.critic, **{word: value for word, value in offered.items() if word in takes})
+    found: Counterfactual = made.find(case.image, seed=plan.seed)
     return found
 
 

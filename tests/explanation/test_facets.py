@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganexplain import Critic, Directions, Explainer, Explanation, Generator, Plan, explain
+from ganexplain.attribution import COUNTERFACTUALS
 from ganexplain.attribution.domains.frequency import Frequency
 from ganexplain.explanation import Facet
 from tests._critics import Linear, Net, Spy, critic, critic_of_form, images, inputs
@@ -250,3 +251,48 @@ def test_spectra_are_of_the_image_its_baseline_and_the_reals() -> None:
     assert len(reals) > 1
     assert [b["name"] for b in facet.facts["bands"]] == list(facet.names)
     assert "frequency" in repr(facet)
+
+
+def test_a_thorough_explanation_turns_the_verdict_and_searches_the_code() -> None:
+    known, made = judged()
+    code = made.sample(1, seed=4)
+    code[0, 2] = -0.9
+    image = made.synthesize(code)
+    given = {**SMALL, "n_orders": 4, "n_randomised": 1, "n_others": 1, "directions": AXES, "latent": {"n_origins": 2}}
+    found = explain(known, image, plan=Plan(**given, budget="thorough", methods=("kernel_shap",)))
+    assert list(found.facets) == ["frequency", "latent"]
+    facet = found.facets["latent"]
+    assert facet.facts["inverted"] is True
+    assert facet.facts["quality"] == "good"
+    assert torch.allclose(facet.arrays["code"], code, atol=0.05)
+    changes = {one.kind: one for one in found.counterfactuals}
+    assert set(changes) == set(COUNTERFACTUALS.names())
+    for one in changes.values():
+        assert one.flipped, one
+        assert float(known.logits(one.changed)) == pytest.approx(one.logit[1], abs=1e-4)
+    text = found._repr_html_()
+    assert "is judged <b>fake</b>" in text
+    assert text.count("data:image/png;base64,") == 4
+    assert "counter" not in repr(found)
+    assert "pixel_l2 turns it" in repr(found)
+
+
+def test_changes_that_are_named_are_made_and_no_others() -> None:
+    plan = small(domains=(), counterfactuals=("regions",), budget="quick")
+    found = explain(critic("plain"), images(1), plan=plan)
+    assert [one.kind for one in found.counterfactuals] == ["regions"]
+    blind = Critic(lambda x: x.detach().mean((1, 2, 3)))
+    blind.differentiable = False
+    asked = small(methods=("kernel_shap",), domains=(), counterfactuals=("pixel_l2",), budget="quick")
+    with pytest.raises(ValueError, match="gradient"):
+        explain(blind, images(1), plan=asked)
+    left = explain(blind, images(1), plan=small(methods=("kernel_shap",), domains=(), budget="thorough"))
+    assert {one.kind for one in left.counterfactuals} == {"regions", "bands"}
+
+
+def test_a_row_shows_itself_and_names_are_escaped() -> None:
+    on = critic_of_form("table")
+    found = Explainer(on, small(budget="quick")).explain(inputs("table", 1), name="<b>row</b>")
+    text = found._repr_html_()
+    assert "&lt;b&gt;row" in text
+    assert "<b>row" not in text
