@@ -253,18 +253,14 @@ def test_spectra_are_of_the_image_its_baseline_and_the_reals() -> None:
     assert "frequency" in repr(facet)
 
 
-def test_a_thorough_explanation_turns_the_verdict_and_searches_the_code() -> None:
+def test_a_thorough_explanation_turns_the_verdict() -> None:
     known, made = judged()
     code = made.sample(1, seed=4)
     code[0, 2] = -0.9
-    image = made.synthesize(code)
     given = {**SMALL, "n_orders": 4, "n_randomised": 1, "n_others": 1, "directions": AXES, "latent": {"n_origins": 2}}
-    found = explain(known, image, plan=Plan(**given, budget="thorough", methods=("kernel_shap",)))
+    plan = Plan(**given, budget="thorough", methods=("kernel_shap",), code=code)
+    found = explain(known, made.synthesize(code), plan=plan)
     assert list(found.facets) == ["frequency", "latent"]
-    facet = found.facets["latent"]
-    assert facet.facts["inverted"] is True
-    assert facet.facts["quality"] == "good"
-    assert torch.allclose(facet.arrays["code"], code, atol=0.05)
     changes = {one.kind: one for one in found.counterfactuals}
     assert set(changes) == set(COUNTERFACTUALS.names())
     for one in changes.values():
@@ -273,8 +269,24 @@ def test_a_thorough_explanation_turns_the_verdict_and_searches_the_code() -> Non
     text = found._repr_html_()
     assert "is judged <b>fake</b>" in text
     assert text.count("data:image/png;base64,") == 4
-    assert "counter" not in repr(found)
     assert "pixel_l2 turns it" in repr(found)
+
+
+def test_a_code_is_searched_where_none_is_given() -> None:
+    known, made = judged()
+    code = made.sample(1, seed=4)
+    given: dict[str, Any] = {"directions": AXES, "latent": {"n_origins": 2}, "n_others": 1, "n_randomised": 1}
+    plan = small(methods=("kernel_shap",), domains=("latent",), **given)
+    facet = explain(known, made.synthesize(code), plan=plan).facets["latent"]
+    assert facet.facts["inverted"] is True
+    assert facet.facts["quality"] == "good"
+    assert torch.allclose(facet.arrays["code"], code, atol=0.05)
+    assert not facet.doubted
+    other = explain(known, images(1), plan=plan).facets["latent"]  # no sum of the patterns
+    assert other.facts["quality"] == "poor"
+    assert other.doubted
+    assert other.word in ("CHECK", "NOT RELIABLE")
+    assert any("is poor" in note for note in other.notes)
 
 
 def test_changes_that_are_named_are_made_and_no_others() -> None:
