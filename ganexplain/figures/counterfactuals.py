@@ -68,6 +68,7 @@ def change_figure(
 def amplification(before: Tensor, after: Tensor) -> float:
     """1, 2 or 5 times a power of ten by which the difference is multiplied, so that its strong values fill the scale.
 
+    >>> import torch
     >>> amplification(torch.zeros(1, 8, 8), torch.full((1, 8, 8), 0.004))
     200.0
     """
