@@ -23,12 +23,12 @@ def run(
     quiet: bool = typer.Option(False, "--quiet", help="Print nothing but errors and JSON."),
     as_json: bool = typer.Option(False, "--json", help="Print report.json instead of the verdicts."),
 ) -> None:
-    """Explain three caught fakes and a real image of the bundled GAN, and show its latent directions."""
+    """Explain three caught fakes and a real image of the bundled GAN, one of them also in frequencies and changed."""
     import torch
 
     from ganexplain import folders
     from ganexplain.cli._explaining import Job, Made, Subject, Talk, finish
-    from ganexplain.explanation import Explainer
+    from ganexplain.explanation import Explainer, Plan
     from ganexplain.models.gan import bundled
     from ganexplain.report import files
 
@@ -44,8 +44,10 @@ def run(
     caught_first = missed.int().argsort(stable=True)[:FAKES].tolist()
     subjects = [Subject(f"fake {i + 1}", fakes[k : k + 1]) for i, k in enumerate(caught_first)]
     subjects.append(Subject("real 1 (held out)", reals[:1]))
-    explainer = Explainer(critic, others=torch.cat([reals[1 : SAMPLES + 1], fakes]))
-    jobs = [Job(subject, explainer) for subject in subjects]
+    others = torch.cat([reals[1 : SAMPLES + 1], fakes])
+    more = Plan(budget="quick", domains=("frequency",), counterfactuals=("regions",))
+    first, rest = (Explainer(critic, plan, others=others) for plan in (more, Plan(budget="quick")))
+    jobs = [Job(subject, first if i == 0 else rest) for i, subject in enumerate(subjects)]
     made = Made(f"bundled:{MODEL}", "ganexplain demo", lambda: _discovery(gan, critic))
     finish(jobs, made, out, Talk(replace, quiet, as_json))
 

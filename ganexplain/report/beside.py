@@ -55,7 +55,7 @@ def _dependence(found: Dependence, explanation: Explanation) -> dict[str, Any]:
         "kept": found.kept,
         "parts": found.parts,
         "chance": None if math.isnan(found.chance) else found.chance,
-        "sentence": words.sentence(explanation.form.told(found.sentence)),
+        "sentence": words.sentence(explanation.form.told(found.sentence)).replace(" -", " −"),
     }
 
 

@@ -111,11 +111,12 @@ def _size(entry: Facts) -> str:
         total = facts.get(PIECES.get(entry["kind"], "parts"))
         count = f"{len(steps)} of {total}" if total else str(len(steps))
         made = str(facts["baseline"]).replace("_", " ")
-        said.append(f"{count} {PIECES.get(entry['kind'], 'parts')} are replaced by those of the baseline, {made}")
-    elif distance.get("share", 1.0) < 0.995:
+        verb = "is replaced by that" if len(steps) == 1 else "are replaced by those"
+        said.append(f"{count} {PIECES.get(entry['kind'], 'parts')} {verb} of the baseline, {made}")
+    elif entry["kind"] == "pixel_l1":
         said.append(f"{words.percent(distance['share'])} of the numbers change")
     if "code" in distance:
-        along = f" along the direction {facts['direction']}" if "direction" in facts else ""
+        along = f" along {facts['direction']}" if "direction" in facts else ""
         said.append(f"the code moves by {words.number(distance['code'])} standard deviations{along}")
     if "rms" in distance and "max" in distance:
         unit = facts.get("unit")
@@ -155,12 +156,11 @@ def _realism(entry: Facts) -> str:
     ratio = entry["realism"]
     if ratio is None:
         return ""
-    told = f"{words.number(ratio)} times as far from the nearest known real as the image itself"
+    beside = f"({words.number(ratio)} times) from the nearest known real as the image itself"
     if abs(ratio - 1) <= CLOSER:
-        return f"The changed image is about as far from the nearest known real as the image itself ({told})."
-    if ratio < 1:
-        return f"The change brings the image nearer to the known reals: it is {told}."
-    return f"The change takes the image away from the known reals: it is {told}."
+        return f"It lies about as far {beside}."
+    far = "less far" if ratio < 1 else "farther"
+    return f"It lies {far} {beside.replace(' as the image itself', ' than the image itself')}."
 
 
 def lead(entries: Sequence[Facts]) -> str:

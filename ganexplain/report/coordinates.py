@@ -26,7 +26,7 @@ def facet_pictures(explanation: Explanation, entry: Facts) -> dict[str, Picture]
         explanation: what is drawn.
         entry: its part of `ganexplain.report.content.document`.
     """
-    drawers = {"frequency": _frequency}
+    drawers = {"frequency": _frequency, "latent": _latent}
     found: dict[str, Picture] = {}
     for told in entry["facets"]:
         if told["domain"] in drawers:
@@ -36,21 +36,31 @@ def facet_pictures(explanation: Explanation, entry: Facts) -> dict[str, Picture]
     return found
 
 
-def _frequency(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
+def _bars(facet: Facet, told: Facts, side: str) -> Picture:
+    """The strongest parts as bars, each beside the image without it."""
     first = facet.primary
-    unit, image = first.unit, first.images[0]
-    sign = sign_of(side, unit)
-    rows = shown(told)
-    parts = [r["label"] for r in rows]
-    bands = BandRows(
+    unit, sign, rows = first.unit, sign_of(side, first.unit), shown(told)
+    parts = BandRows(
         [r["name"] for r in rows],
         [sign * r["value"] for r in rows],
-        facet.images[parts],
+        facet.images[[r["label"] for r in rows]],
         [r["logit"] for r in rows],
         None if rows[0]["error"] is None else [r["error"] for r in rows],
+        told["part"],
     )
-    drawn = bands_figure(bands, image, told["logit"], unit=unit)
-    found = {"parts": Picture(style.png(drawn), f"Bars of the bands of frequencies, {strongest(told, sign, unit)}")}
+    image = first.images[0]
+    drawn = bands_figure(parts, image, told["logit"], unit=unit)
+    alt = f"Bars of the {told['part']}s with the image without each; {strongest(told, sign, unit)}"
+    return Picture(style.png(drawn), alt)
+
+
+def _latent(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
+    return {"parts": _bars(facet, told, side)}
+
+
+def _frequency(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
+    first = facet.primary
+    found = {"parts": _bars(facet, told, side)}
     fine = next((a for a in facet.attributions.values() if a.method != first.method), first)
     plane, own = spectrum_of(fine), sign_of(side, fine.unit)
     spectrum = spectrum_figure(own * plane.values[0], plane.down, plane.across, size=plane.size, unit=fine.unit)
@@ -58,7 +68,7 @@ def _frequency(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
     found["spectrum"] = Picture(
         style.png(spectrum), f"Map of the spectrum by {by}, {coloured(fine.unit, 'frequencies')}"
     )
-    return found | _profile(facet.arrays, image)
+    return found | _profile(facet.arrays, first.images[0])
 
 
 def _profile(arrays: Mapping[str, Tensor], image: Tensor) -> dict[str, Picture]:

@@ -17,7 +17,7 @@ Facts = Mapping[str, Any]
 REST = "the rest"  # the player that holds what no named direction does
 PARTS = {"frequency": ("band", "bands"), "latent": ("direction", "directions")}
 HEADINGS = {"frequency": "In what way: frequencies", "latent": "Which latent direction"}
-NAMED = 3
+NAMED = 2
 SCALES = ((2.7, "the finest grain"), (5.4, "fine texture"), (12.0, "small details"), (float("inf"), "large shapes"))
 
 
@@ -149,7 +149,7 @@ def _speak(named: Sequence[Facts]) -> str:
 def _phrase(part: Facts, domain: str) -> str:
     name = str(part["name"])
     if domain == "latent":
-        return name if name.startswith("direction") else f"the direction “{name}”"
+        return name if name.startswith("direction ") else f"the direction “{name}”"
     if name.startswith("DC"):
         return "the mean brightness (DC)"
     if name.startswith(("grid", "all")):
@@ -174,12 +174,13 @@ def _plain(entry: Facts) -> str:
             "layers of generators leave."
         )
     if named[0]["name"].startswith("DC"):
-        return "That is how bright the image is on the whole, not anything in it."
+        return "The mean brightness is how bright the image is on the whole, not anything in it."
     low, high = band.get("period_low"), band.get("period_high")
     shortest = min(p for p in (low, high) if p is not None) if low is not None or high is not None else None
     if shortest is None:
         return ""
-    return f"To the eye, that is {next(word for most, word in SCALES if shortest < most)}."
+    which = "the first of these" if len(_standing(entry)) > 1 else "that"
+    return f"To the eye, {which} is {next(word for most, word in SCALES if shortest < most)}."
 
 
 def _balance(entry: Facts, side: str) -> str:

@@ -133,7 +133,7 @@ def versions() -> dict[str, str]:
 
 def _filters() -> dict[str, Any]:
     from ganexplain.figures import style
-    from ganexplain.report import words
+    from ganexplain.report import coordinates, words
 
     questions, order = words.QUESTIONS, list(words.QUESTIONS)
     return {
@@ -143,6 +143,7 @@ def _filters() -> dict[str, Any]:
         "judged": words.judged,
         "questions": questions,
         "order": order,
+        "most": coordinates.MOST,
         "facet_extras": lambda domain: EXTRAS.get(domain, ()),
     }
 
