@@ -27,7 +27,6 @@ from ganexplain.models.forms import Images
 Progress = Callable[[str, float], None]
 
 LARGE = 3 * 128 * 128  # numbers in an input from which batches are measured before they are run
-SEARCHED = 16 * 200 * 3  # passes of the generator that an inversion takes: restarts, steps, forward and backward
 
 
 class Explainer:
@@ -91,27 +90,29 @@ class Explainer:
             job.result(given.notes), name=name or given.name or self.critic.form.one, interrupted=interrupted
         )
 
-    def planned(self, image: Any) -> int:
+    def planned(self, image: Any, code: Tensor | None = None) -> int:
         """The most forward passes that `explain` will use for this image; what is shared is counted once, with it.
 
-        Counterfactuals are left out: how far they have to search is not known before.
+        Counterfactuals are left out: how far they have to search is not known before. So is what a generator takes.
         """
         plan, critic = self.plan, self.critic
         view = places(critic.form, read(critic, image).image, plan)
-        allowed = (self._allowed(name, view.inputs, named) for name, named in self.domains(plan.code))
+        allowed = (
+            self._allowed(name, view.inputs, named) for name, named in self.domains(plan.code if code is None else code)
+        )
         views = [view, *(one for one in allowed if one is not None)]
         total = LOOKS + 2 + tried(critic) + planned_randomised(critic, plan)
         total += sum(planned(critic, one, self.compared) + one.count * one.common for one in views)
         return total + readings.planned(critic, view, plan)
 
-    def seconds(self, image: Any) -> float:
+    def seconds(self, image: Any, code: Tensor | None = None) -> float:
         """A measured estimate of the time for `planned`: one batch is run forward."""
         one = read(self.critic, image).image
         batch = one.expand(min(16, self.plan.batch_size), *one.shape[1:])
         self.critic.logits(batch[:1])
         start = time.perf_counter()
         self.critic.logits(batch)
-        return (time.perf_counter() - start) / len(batch) * self.planned(one) * 1.3
+        return (time.perf_counter() - start) / len(batch) * self.planned(one, code) * 1.3
 
     def domains(self, code: Tensor | None) -> list[tuple[str, bool]]:
         """The domains beside places, each with whether the plan names it; else budget and model decide."""

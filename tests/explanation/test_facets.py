@@ -226,12 +226,12 @@ def test_the_cost_of_a_code_is_known_before() -> None:
     spy = Spy(Net())
     known = Critic(spy).with_generator(made)
     code = made.sample(1, seed=3)
-    run = Explainer(known, small(code=code, directions=AXES))
+    run = Explainer(known, small(directions=AXES))
     image = made.synthesize(code)
     spy.seen.batches.clear()
-    promised = run.planned(image)
+    promised = run.planned(image, code)
     assert not spy.seen.batches
-    found = run.explain(image)
+    found = run.explain(image, code=code)
     assert list(found.facets) == ["frequency", "latent"]
     assert spy.seen.rows <= promised <= 1.5 * spy.seen.rows
 
