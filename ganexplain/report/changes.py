@@ -25,6 +25,7 @@ TITLES = {
 PIECES = {"bands": "bands", "regions": "regions"}
 SAID = ("no eye sees this change", "the verdict did not turn")  # notes that the sentences below say already
 LEVELS = 127.5  # 8-bit steps of a change by 1 on the scale from -1 to 1
+LITTLE = 1.1  # times a change are still that change
 CLOSER = 0.05  # of the distance to the nearest real that counts as no change
 
 
@@ -80,10 +81,16 @@ def _change(change: Counterfactual, stem: str, regions: Sequence[Facts], explana
         "values": _values(change, explanation),
         "evaluations": change.evaluations,
         "facts": dict(change.facts),
-        "notes": [words.sentence(note) for note in change.notes if not note.startswith(SAID)],
+        "notes": [words.sentence(note) for note in change.notes if not note.startswith(_said(change.facts))],
     }
     said = {"outcome": _outcome(entry, unit), "size": _size(entry), "eye": _eye(entry), "realism": _realism(entry)}
     return entry | {"sentences": said}
+
+
+def _said(facts: Facts) -> tuple[str, ...]:
+    """How the notes begin that need not be said: by the page already, or for next to nothing lost in 8 bits."""
+    kept = float(facts.get("factor_8bit") or LITTLE) < LITTLE
+    return (*SAID, "saved with 8 bits") if kept else SAID
 
 
 def _values(change: Counterfactual, explanation: Explanation) -> list[dict[str, str]]:

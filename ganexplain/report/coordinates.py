@@ -11,7 +11,9 @@ from ganexplain.attribution.domains.frequency import spectrum_of
 from ganexplain.explanation import Explanation, Facet
 from ganexplain.figures import style
 from ganexplain.figures.bands import BandRows, bands_figure
+from ganexplain.figures.codes import Bar, codes_figure
 from ganexplain.figures.frequencies import radial_figure, spectrum_figure
+from ganexplain.report.facets import REST
 from ganexplain.report.pictures import Picture, coloured, sign_of
 
 Facts = Mapping[str, Any]
@@ -55,7 +57,23 @@ def _bars(facet: Facet, told: Facts, side: str) -> Picture:
 
 
 def _latent(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
-    return {"parts": _bars(facet, told, side)}
+    first = facet.primary
+    sign = sign_of(side, first.unit)
+    bars = [
+        Bar(
+            p["name"],
+            sign * p["value"],
+            facet.images[p["label"]],
+            p["logit"],
+            p["error"],
+            p["name"] == REST,
+        )
+        for p in told["parts"]
+        if p["number"] <= MOST or p["name"] == REST
+    ]
+    drawn = codes_figure(first.images[0], bars, unit=first.unit, logit=told["logit"])
+    alt = f"Bars of latent directions with the image as it is and without each; {strongest(told, sign, first.unit)}"
+    return {"parts": Picture(style.png(drawn), alt)}
 
 
 def _frequency(facet: Facet, told: Facts, side: str) -> dict[str, Picture]:
