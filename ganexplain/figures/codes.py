@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 ROW, CELL = 0.74, 0.62  # inches: a row, and an image in it
 BARS, GAP, MARGIN = 2.6, 0.16, 0.14
-TOP, BOTTOM = 0.62, 0.55
+TOP, BOTTOM = 0.38, 0.55
 LONGEST = 26  # letters of a name, after which it goes on in a second line
 REST = "#8c959f"
+SURE = 2  # standard errors from which on a value is told from zero
+PALE = {style.REAL: "#a9cdf5", style.FAKE: "#f3b4b9"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _bars(axes: Axes, bars: Sequence[Bar], names: Sequence[str], unit: str) -> N
     for i, bar in enumerate(bars):
         colour = style.REAL if bar.value > 0 else style.FAKE
         look: dict[str, Any] = {"facecolor": colour, "edgecolor": colour}
+        if abs(bar.value) < SURE * errors[i]:
+            look = {"facecolor": PALE[colour], "edgecolor": PALE[colour]}
         if bar.rest:
             look = {"facecolor": style.PAPER, "edgecolor": colour, "hatch": "////"}
             axes.axhline(i - 0.5, color=REST, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -117,7 +121,7 @@ def _bars(axes: Axes, bars: Sequence[Bar], names: Sequence[str], unit: str) -> N
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, symmetric=True))
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.3g}")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(unit + (", with standard errors" if any(errors) else ""))
+    axes.set_xlabel(unit + (f", with standard errors; pale below {SURE} of them" if any(errors) else ""))
     place: dict[str, Any] = {"transform": axes.transAxes, "size": style.SMALL, "weight": "bold", "va": "bottom"}
     lift = 1 + 0.06 / (ROW * len(bars))
     axes.text(0, lift, "← speaks for fake", color=style.FAKE, ha="left", **place)

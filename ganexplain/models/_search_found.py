@@ -33,10 +33,9 @@ class Inversion:
         images: (N, C, H, W) what the generator makes of them, or rows or signals.
         error: (N,) root mean square difference, for images in units of [-1, 1], else in the form's scaled units.
         psnr: (N,) peak signal-to-noise ratio in dB; the peak is the range of images, or that of the samples.
-        quality: N words: "good" where at most 5 % of the variance of the generator's samples is left unexplained, which
-            no eye finds on small images; "fair" up to 25 %, the sort but not the piece; else "poor", and "poor" also
-            where the search did not get clearly nearer than the nearest random sample: do not read such a code as the
-            image's.
+        quality: N words: "good" where at most 5 % of the variance of the generator's samples is left unexplained;
+            "fair" up to 15 %, where the sort is met and not the piece; else "poor", and "poor" also where the search
+            came hardly nearer than the nearest random sample: do not read such a code as the image's.
         unexplained: (N,) squared error over the mean squared distance of samples from their mean.
         sampled: (N,) error of the nearest of the random samples.
         agreement: (N,) share of the best restarts that found the same code; low where many codes make one image.

@@ -21,7 +21,7 @@ from ganexplain.models.generator import Generator
 
 __all__ = ["Crossing", "Effort", "Inversion", "cross", "invert", "nearest_judged"]
 
-GOOD, FAIR = 0.05, 0.25  # shares of the samples' variance that an inversion may leave
+GOOD, FAIR = 0.05, 0.15  # shares of the samples' variance that an inversion may leave
 NEAR = 0.25  # of the median distance of two samples' codes, below which two restarts found the same code
 NO_NEARER = 0.8  # of the nearest random sample's distance: a search that ends above found nothing of its own
 NOTHING = 0.01  # share of variance below which it does not matter
