@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganexplain.models.resolve import Model
 
 OWN = ("critic", "domain", "baseline", "batch_size", "max_evaluations")  # arguments that have options of their own
+USUAL = {"--critic": "judge"}  # options whose default is a word
 SAMPLES = 16  # fresh fakes whose maps are compared
 REALS = 1000  # that the judge knows at most
 OTHERS = 6  # images of one run that are enough to be one another's comparison
@@ -54,26 +55,21 @@ def run(
     """Explain why images were judged fake or real: verdict, regions, maps, and whether all that can be trusted."""
     from ganexplain import folders
     from ganexplain.cli._explaining import Job, Made, Talk, check, finish
-    from ganexplain.explanation import suited
     from ganexplain.report import files
 
-    plan = _plan(method, baseline, n_segments, seed, max_evaluations, batch_size)
-    plan = asked.plan(dataclasses.replace(plan, settings=_settings(plan.methods, settings)))
+    plan = _set(settings, asked.plan(_plan(method, baseline, n_segments, seed, max_evaluations, batch_size)))
     folders.check(out, files.REPORT, overwrite=overwrite)
     _check_side(side)
-    judge, others, found = _judge(model, said, critic, reals, seed)
-    judge = asked.critic(judge)
-    plan = asked.completed(plan if method else dataclasses.replace(plan, methods=suited(judge)), judge)
+    judge, others, found = _judge(model, said, asked, critic, reals, seed)
+    plan = asked.completed(plan if method else _suited(plan, judge), judge)
     subjects = asked.coded(read(judge, images))
     explainers = _explainers(judge, plan, others, subjects, segments)
     jobs = [Job(s, explainers[tuple(s.image.shape[1:])], side or None) for s in subjects]
     check(jobs)
-    told = said.words | asked.words | {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline}
-    told |= {"--n-segments": n_segments, "--critic": critic if critic != "judge" else "", "--seed": seed}
-    told["--max-evaluations"] = max_evaluations
-    made = Made(
-        _name(model, found), _command(model, images, {"--method": method, "--set": settings} | asked.many, told)
-    )
+    told = {"--reals": reals, "--segments": segments, "--side": side, "--baseline": baseline, "--seed": seed}
+    told |= {"--n-segments": n_segments, "--critic": critic, "--max-evaluations": max_evaluations}
+    many = {"--method": method, "--set": settings} | asked.many
+    made = Made(_name(model, found), _command(model, images, many, said.words | asked.words | told))
     finish(jobs, made, out, Talk(overwrite, quiet, as_json))
 
 
@@ -128,6 +124,18 @@ def _plan(
     )
 
 
+def _suited(plan: Plan, critic: Critic) -> Plan:
+    """The plan with the methods that the critic allows."""
+    from ganexplain.explanation import suited
+
+    return dataclasses.replace(plan, methods=suited(critic))
+
+
+def _set(given: Sequence[str], plan: Plan) -> Plan:
+    """The plan with settings of its methods."""
+    return dataclasses.replace(plan, settings=_settings(plan.methods, given))
+
+
 def _settings(methods: Sequence[str], given: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By method, its settings among ``method.name=value`` and, for the first one, ``name=value``."""
     from ganexplain import checks
@@ -149,7 +157,9 @@ def _check_side(side: str) -> None:
         checks.side(side)
 
 
-def _judge(model: str, said: Said, which: str, reals: Path | None, seed: int) -> tuple[Critic, Tensor | None, Model]:
+def _judge(
+    model: str, said: Said, asked: Asked, which: str, reals: Path | None, seed: int
+) -> tuple[Critic, Tensor | None, Model]:
     """The critic, images to compare maps with, and the model itself."""
     import torch
 
@@ -160,7 +170,7 @@ def _judge(model: str, said: Said, which: str, reals: Path | None, seed: int) ->
 
     found, label = said.opened(model, "discriminator")
     critic = critic_of(found, which)
-    critic = critic if label is None else critic.given(label)
+    critic = asked.critic(critic if label is None else critic.given(label))
     if reals is not None and critic.form.name != "images":
         critic = critic.with_reference(_inputs.batch(critic.form, reals, REALS))
     elif reals is not None:
@@ -207,5 +217,6 @@ def _command(model: str, images: Sequence[Path], many: dict[str, list[str]], tol
 
     words = ["ganexplain", "explain", model, *map(str, images)]
     words += [w for option, values in many.items() for value in values for w in (option, value)]
-    words += [w for option, value in told.items() if value for w in (option, str(value))]
+    said = {option: str(value) for option, value in told.items() if value}
+    words += [w for option, value in said.items() if value != USUAL.get(option) for w in (option, value)]
     return readable(shlex.join(words))
