@@ -211,7 +211,7 @@ def test_the_crossing_of_a_linear_critic_in_closed_form(side: str, space: str) -
     measured = float(Support(generator, space, seed=0, batch_size=64).deviation)
     exact = torch.where(already, 0.0, logit.abs() / slope) * unit / measured
     assert bool(found.flipped.all())
-    assert torch.allclose(found.distance, exact, rtol=2e-3, atol=5e-4)
+    assert torch.allclose(found.distance, exact, rtol=3e-4, atol=3e-4)
     assert float(already.double().mean()) < 1  # something had to be turned
     assert torch.allclose(found.logits, critic.logits(found.images))
 
