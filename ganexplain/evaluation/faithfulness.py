@@ -14,6 +14,7 @@ from ganexplain.attribution import players as groups
 from ganexplain.attribution.chart import Chart
 
 LEVELS = 8  # sizes of the kept set at which an order is probed
+SAME = 1e-3  # relative difference of two scores below which they are the same
 MEMBERS = 4  # of a set of baselines whose mean does not exist, over which every coalition is averaged
 FEWEST = 4  # 3 players have 6 orders: the best of them cannot be told from chance at 5 %
 
@@ -54,11 +55,11 @@ class Orders:
 
         Args:
             total: the map.
-            ties: how much of one that scores the same counts; those of an order that gains nothing count one half.
+            ties: how much of one that scores the same (within `SAME`) counts; where nothing is gained, one half.
         """
         own = self.score(total)
         same = ties if own > 0 else 0.5
-        return float((self.random < own).double().mean() + same * (self.random == own).double().mean())
+        return shared(self.random, own, same)
 
     def _differences(self, keep: Tensor) -> Tensor:
         both = torch.cat([keep, ~keep])
@@ -75,6 +76,12 @@ class Orders:
             found = torch.stack([chart.coalitions(asked, 0, self.batch_size) for chart in charts]).mean(0)
             self._known.update((keys[i], float(w)) for i, w in zip(sorted(new.values()), found, strict=True))
         return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
+
+
+def shared(scores: Tensor, own: float, ties: float) -> float:
+    """Share of the scores (M,) below ``own``, those that equal it within `SAME` counting ``ties``."""
+    tied = (scores - own).abs() <= SAME * abs(own)
+    return float(((scores < own) & ~tied).double().mean() + ties * tied.double().mean())
 
 
 def orders(chart: Chart, side: str, *, n_orders: int = 200, seed: int = 0, batch_size: int = 64) -> Orders:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganexplain.attribution.attribution import Attribution
 from ganexplain.evaluation.agreement import chance_level, spearman
-from ganexplain.evaluation.faithfulness import FEWEST, Orders
+from ganexplain.evaluation.faithfulness import FEWEST, Orders, shared
 
 PASS, FAIL, NONE = "pass", "fail", "not applicable"
 VITAL = ("deletion", "randomisation", "specificity")  # a failure of one of these makes an explanation NOT RELIABLE
@@ -217,7 +217,7 @@ def specificity(
     own = orders.score(total)
     scores = torch.tensor([orders.score(other) for other in others], dtype=torch.float64)
     ties = 1.0 if common else 0.5
-    share = float((scores < own).double().mean() + ties * (scores == own).double().mean())
+    share = shared(scores, own, ties)
     better = "at least as well as" if common else "better than"
     sentence = f"the map explains this image {better} {share:.0%} of the maps of {len(others)} other images do"
     return Check("specificity", _status(share >= SPECIFIC), share, SPECIFIC, sentence)

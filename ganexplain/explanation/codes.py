@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from ganexplain.models.generator import Generator
 from ganexplain.models.preprocess import resized
 
 POOR = "poor"  # the word of `ganexplain.models.search` for an inversion that is another image
+TRIED = 8  # times as many codes are drawn, at most, to find those that are judged otherwise
+ENOUGH = 4  # of those that are a set
 APART = 0.05  # root mean square difference, in a range of 2, from which a given code's image is another one
 
 
@@ -30,6 +33,8 @@ class Coded:
         facts: what a report says of it, JSON-able.
         notes: what a reader must know, one sentence each.
         doubted: what the generator makes of the code is not the image.
+        origins: (K, D) codes that it is compared with, or None for random ones as they come.
+        judged: how the critic judges all of those, "real" or "fake", or nothing where it judges them so and so.
     """
 
     domain: Latent
@@ -37,6 +42,8 @@ class Coded:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     doubted: bool = False
+    origins: Tensor | None = None
+    judged: str = ""
 
 
 class Codes:
@@ -50,6 +57,7 @@ class Codes:
     def __init__(self, critic: Critic, plan: Plan) -> None:
         self.critic, self.plan = critic, plan
         self._domain: Latent | None = None
+        self._counterparts: dict[bool, tuple[Tensor, str]] = {}
 
     @property
     def domain(self) -> Latent:
@@ -86,7 +94,37 @@ class Codes:
         Raises:
             ValueError: no generator is known, or it makes images of another kind.
         """
-        return self._inverted(image) if code is None else self._given(image, code)
+        made = self._inverted(image) if code is None else self._given(image, code)
+        seen = made.domain.seen(self.critic, made.code, batch_size=self.plan.batch_size)
+        verdict = self.critic.judge(seen, batch_size=self.plan.batch_size)
+        if not verdict.placed:
+            return made
+        origins, judged = self.counterparts(fake=bool(verdict.is_fake[0]))
+        return dataclasses.replace(made, origins=origins, judged=judged)
+
+    def counterparts(self, *, fake: bool) -> tuple[Tensor, str]:
+        """Random codes (K, D) of images that are judged otherwise than fake (or real), and how; drawn once.
+
+        From codes of both kinds, a fake that is no worse than most of the generator's would have nothing to explain.
+        Where the generator makes too few images of the other side, its codes are taken as they come, and the check of
+        contrast says what that leaves.
+        """
+        if fake not in self._counterparts:
+            domain, kept = self.domain, list[Tensor]()
+            wanted, size = domain.n_origins, self.plan.batch_size
+            drawn = Latent(
+                self.generator, domain.directions, space=domain.space, n_origins=TRIED * wanted, seed=domain.seed
+            )
+            codes = drawn.origins(self.generator)
+            for piece in torch.split(codes, wanted):
+                other = self.critic.judge(domain.seen(self.critic, piece, batch_size=size), batch_size=size).is_fake
+                kept.append(piece[(other != fake).to(piece.device)])
+                if sum(map(len, kept)) >= wanted:
+                    break
+            found = torch.cat(kept)[:wanted]
+            enough = len(found) >= min(ENOUGH, wanted)
+            self._counterparts[fake] = (found, "real" if fake else "fake") if enough else (codes[:wanted], "")
+        return self._counterparts[fake]
 
     def _given(self, image: Tensor, code: Tensor) -> Coded:
         domain = self.domain

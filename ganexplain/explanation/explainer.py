@@ -14,7 +14,7 @@ from ganexplain import checks
 from ganexplain.explanation import facets, readings
 from ganexplain.explanation.case import Case, tried
 from ganexplain.explanation.checking import LOOKS, Examined, chart_of, examine, planned, planned_randomised, steps
-from ganexplain.explanation.codes import Coded, Codes
+from ganexplain.explanation.codes import TRIED, Coded, Codes
 from ganexplain.explanation.explanation import Explanation, Facet, describe
 from ganexplain.explanation.inputs import read
 from ganexplain.explanation.others import Others
@@ -103,6 +103,8 @@ class Explainer:
         views = [view, *(one for one in allowed if one is not None)]
         total = LOOKS + 2 + tried(critic) + planned_randomised(critic, plan)
         total += sum(planned(critic, one, self.compared) + one.count * one.common for one in views)
+        if any(one.name == "latent" for one in views):
+            total += TRIED * self.codes.domain.n_origins + 3  # to find what it is compared with
         return total + readings.planned(critic, view, plan)
 
     def seconds(self, image: Any, code: Tensor | None = None) -> float:

@@ -55,7 +55,7 @@ def latent(critic: Critic, coded: Coded, plan: Plan) -> View:
     domain = coded.domain
     generator = domain.of(critic)
     chart = domain.bind(critic, coded.code, coded.code)
-    made = domain.origins(generator)
+    made = domain.origins(generator) if coded.origins is None else coded.origins
     view = _view(critic, plan, domain, chart, coded.code)
 
     def others(most: int) -> Tensor:
@@ -65,18 +65,19 @@ def latent(critic: Critic, coded: Coded, plan: Plan) -> View:
 
     return dataclasses.replace(
         view,
-        baseline=_codes(made),
-        spare=_codes(made[:SPARE]),
+        baseline=_codes(made, coded.judged),
+        spare=_codes(made[:SPARE], coded.judged),
         others=others,
         amounts=at_most(plan.amounts, OF_CODES),
     )
 
 
-def _codes(made: Tensor) -> Fixed:
+def _codes(made: Tensor, judged: str) -> Fixed:
     """Codes (K, D) as a baseline."""
+    which = f" judged {judged}" if judged else ""
     if len(made) == 1:
-        return Fixed(made, "a random code")
-    return Fixed(made[None], f"{len(made)} random codes", len(made))
+        return Fixed(made, f"a random code{which}")
+    return Fixed(made[None], f"{len(made)} random codes{which}", len(made))
 
 
 def at_most(asked: Amounts, most: Amounts) -> Amounts:
