@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,8 @@ from PIL import Image
 
 from ganexplain import tensors
 from ganexplain.cli import main as cli
+from ganexplain.evaluation import faithfulness
 from ganexplain.explanation import Explainer, Plan
-from ganexplain.explanation import explainer as module
 from ganexplain.models.gan import GAN
 from ganexplain.models.verdict import Calibration
 
@@ -173,16 +174,16 @@ def test_an_older_report_stays_unless_it_may_go(run: Run, folder: Path, tmp_path
 def test_an_interrupt_keeps_what_is_finished(
     run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, marked: list[bool]
 ) -> None:
-    made = Explainer._orders
+    made = faithfulness.orders
     calls = []
 
-    def interrupt(self: Explainer, *arguments: object) -> object:
+    def interrupt(*arguments: Any, **given: Any) -> object:
         calls.append(1)
         if len(calls) == at:
             raise KeyboardInterrupt
-        return made(self, *arguments)
+        return made(*arguments, **given)
 
-    monkeypatch.setattr(module.Explainer, "_orders", interrupt)
+    monkeypatch.setattr(faithfulness, "orders", interrupt)
     code, out, err = run("explain", folder / "gan.safetensors", folder / "images", "--out", tmp_path / "r")
     assert code == 130
     assert "interrupted" in err
