@@ -143,9 +143,11 @@ def test_others_are_the_reals_unless_others_are_given() -> None:
 def test_notes_are_carried_and_said_once() -> None:
     bright = Critic(Linear(torch.full((1, 1, 8, 8), 1 / 64), 0.0)).with_reference(images(6, seed=1).abs() * 0.1)
     found = explain(bright, images(1), plan=quick(baseline="black"))
-    assert len(found.notes) == 1
-    assert "outside the range of the reals" in found.notes[0]
-    assert found.notes[0] in found.primary.notes
+    blind, outside = found.notes
+    assert "it calls white (1.00) more real than 100% of the known reals" in blind
+    assert found.critic["probes"]["above"]["white"] == 1
+    assert "outside the range of the reals" in outside
+    assert outside in found.primary.notes
 
 
 def test_the_side_is_that_of_the_verdict_and_decides_the_baseline() -> None:

@@ -11,7 +11,10 @@ from ganexplain import tensors
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Images
 
-DRAWN = 16  # of each kind that is drawn at random
+DRAWN = 16  # images of noise
+PLAIN = {"white": 1.0, "black": -1.0, "grey": 0.0}
+MOST = 0.9  # share of the known reals above which no such image should come
+PROBES = DRAWN + len(PLAIN)  # passes that it takes
 
 
 @dataclass(frozen=True)
@@ -20,21 +23,23 @@ class Probes:
 
     Attributes:
         logits: mean logit by kind: "uniform noise", "white", "black", "grey".
+        above: share of the known reals whose logit is lower, by kind.
         reals: mean logit of the known reals.
         threshold: logit below which an image is called fake.
         unit: "logit" or "score".
     """
 
     logits: dict[str, float]
+    above: dict[str, float]
     reals: float
     threshold: float
     unit: str
 
     @property
     def blind(self) -> tuple[str, ...]:
-        """The kinds that the critic calls more real than it calls the known reals on average, the worst first."""
-        above = {kind: value for kind, value in self.logits.items() if value > max(self.reals, self.threshold)}
-        return tuple(sorted(above, key=lambda kind: -above[kind]))
+        """The kinds that the critic calls real, and more so than `MOST` of the known reals; the worst first."""
+        kinds = [kind for kind, share in self.above.items() if share > MOST and self.logits[kind] > self.threshold]
+        return tuple(sorted(kinds, key=lambda kind: -self.logits[kind]))
 
     @property
     def sentence(self) -> str:
@@ -42,10 +47,11 @@ class Probes:
         if not self.blind:
             return ""
         told = " and ".join(f"{kind} ({self.logits[kind]:.2f})" for kind in self.blind)
+        least = min(self.above[kind] for kind in self.blind)
         return (
-            f"this judge has a blind spot: it calls {told} more real than the known reals ({self.reals:.2f} on "
-            f"average), so a high {self.unit} says little of images unlike those that it was trained on, and a "
-            "baseline far from the data would distort an explanation"
+            f"this judge has a blind spot: it calls {told} more real than {least:.0%} of the known reals "
+            f"({self.reals:.2f} on average), so a high {self.unit} says little of images unlike those "
+            "that it was trained on, and a baseline far from the data would distort an explanation"
         )
 
 
@@ -70,7 +76,6 @@ def probe(critic: Critic, *, seed: int = 0, batch_size: int = 64) -> Probes | No
     logits = critic.logits(torch.cat(list(kinds.values())), batch_size=batch_size).double()
     parts: tuple[Tensor, ...] = torch.split(logits, [len(images) for images in kinds.values()])
     means = {name: float(part.mean()) for name, part in zip(kinds, parts, strict=True)}
-    return Probes(means, float(reference.logits.double().mean()), critic.threshold, critic.unit)
-
-
-PLAIN = {"white": 1.0, "black": -1.0, "grey": 0.0}
+    known = reference.logits.double()
+    above = {name: float((known.cpu() < mean).double().mean()) for name, mean in means.items()}
+    return Probes(means, above, float(known.mean()), critic.threshold, critic.unit)

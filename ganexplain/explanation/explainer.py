@@ -6,11 +6,13 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from ganexplain import checks
+from ganexplain.evaluation.probes import PROBES, Probes, probe
 from ganexplain.explanation import facets, readings
 from ganexplain.explanation.case import Case, tried
 from ganexplain.explanation.checking import LOOKS, Examined, chart_of, examine, planned, planned_randomised, steps
@@ -90,6 +92,11 @@ class Explainer:
             job.result(given.notes), name=name or given.name or self.critic.form.one, interrupted=interrupted
         )
 
+    @cached_property
+    def probes(self) -> Probes | None:
+        """What the critic says of noise and plain images, beside its reals; asked once."""
+        return probe(self.critic, seed=self.plan.seed, batch_size=self.plan.batch_size)
+
     def planned(self, image: Any, code: Tensor | None = None) -> int:
         """The most forward passes that `explain` will use for this image; what is shared is counted once, with it.
 
@@ -101,7 +108,7 @@ class Explainer:
             self._allowed(name, view.inputs, named) for name, named in self.domains(plan.code if code is None else code)
         )
         views = [view, *(one for one in allowed if one is not None)]
-        total = LOOKS + 2 + tried(critic) + planned_randomised(critic, plan)
+        total = LOOKS + 2 + PROBES + tried(critic) + planned_randomised(critic, plan)
         total += sum(planned(critic, one, self.compared) + one.count * one.common for one in views)
         if any(one.name == "latent" for one in views):
             total += TRIED * self.codes.domain.n_origins + 3  # to find what it is compared with
@@ -200,8 +207,9 @@ class Job:
 
     def result(self, notes: tuple[str, ...]) -> Explanation:
         """What is finished, with notes on how the image was read."""
-        case, places = self.case, self.places
-        told = (*notes, *(note for a in places.attributions.values() for note in a.notes), *self.notes)
+        case, places, probes = self.case, self.places, self.explainer.probes
+        blind = (probes.sentence,) if probes is not None and probes.blind else ()
+        told = (*notes, *blind, *(note for a in places.attributions.values() for note in a.notes), *self.notes)
         return Explanation(
             name="",
             image=case.image.detach().clone(),
@@ -210,7 +218,7 @@ class Job:
             attributions=places.attributions,
             trusts=places.trusts,
             regions=self.view.labels,
-            critic=describe(case.critic),
+            critic=describe(case.critic) | {"probes": None if probes is None else dataclasses.asdict(probes)},
             plan=case.plan,
             notes=tuple(dict.fromkeys(told)),
             form=case.critic.form,

@@ -37,7 +37,13 @@ def test_noise_above_the_reals_is_a_blind_spot(sign: float, blind: bool) -> None
 
 def test_the_worst_blind_spot_is_named_first() -> None:
     critic = Critic(lambda x: x.flatten(1).mean(1)).with_reference(0.5 * images(4) - 0.5)
-    assert probe(critic).blind[0] == "white"
+    found = probe(critic)
+    assert found.blind[0] == "white"
+    assert "black" not in found.blind
+    assert found.above == pytest.approx(
+        {"uniform noise": found.above["uniform noise"], "white": 1, "black": 0, "grey": 1}
+    )
+    assert "than 100% of" in found.sentence
 
 
 def test_without_reals_or_images_there_is_nothing_to_compare_with() -> None:
