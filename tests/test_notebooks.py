@@ -19,8 +19,13 @@ def test_runs_and_holds_its_own_outputs(path: Path, tmp_path: Path) -> None:
     assert notebooks.differences(stored, fresh) == []
 
 
-def test_there_are_three_that_show_pictures() -> None:
-    assert [path.stem for path in notebooks.paths()] == ["01_train", "02_why_fake", "03_directions"]
+def test_there_are_four_that_show_pictures() -> None:
+    assert [path.stem for path in notebooks.paths()] == [
+        "01_train",
+        "02_why_fake",
+        "03_directions",
+        "04_frequency_and_latent",
+    ]
     for path in notebooks.paths():
         outputs = [o for cell in notebooks.read(path).cells for o in cell.get("outputs", [])]
         assert sum("image/png" in o.get("data", {}) for o in outputs) >= 3
