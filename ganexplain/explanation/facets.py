@@ -35,9 +35,10 @@ ENOUGH = 20  # reals from which a spectrum that leaves theirs is named
 def methods_in(domain: str, critic: Critic, plan: Plan) -> tuple[str, ...]:
     """The plan's methods without those that reach into layers, whose maps have places; else the default ones.
 
-    Codes have a set of origins, so that there the default gradient method is one that draws from a set.
+    Along great circles a gradient predicts badly what resampling a direction does, so that codes have methods of their
+    own.
     """
-    if domain == "latent" and critic.differentiable and plan.methods == suited(critic):
+    if domain == "latent" and plan.methods == suited(critic):
         return IN_CODES
     found = tuple(name for name in plan.methods if METHODS.get(name).needs != "modules")
     return found or suited(critic)

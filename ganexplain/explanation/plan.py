@@ -19,7 +19,9 @@ BUDGETS = ("quick", "standard", "thorough")
 FACETS = ("frequency", "latent")  # domains beside those of places, which are always explained
 READINGS = ("patches", "labels", "dependence")
 WITHOUT_GRADIENTS = ("kernel_shap", "lime")
-IN_CODES = ("kernel_shap", "expected_gradients")  # of latent codes, where the plan keeps its default methods
+# of latent codes, where the plan keeps its default methods: what predicts best what resampling a direction does
+# (benchmarks.latent), and the Shapley values, which sum to the change
+IN_CODES = ("occlusion", "kernel_shap")
 
 
 @dataclass(frozen=True)
