@@ -16,8 +16,9 @@ def run(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
     if as_json:
         emit(parts)
         return
+    width = 2 + max(len(name) for rows in parts.values() for name in rows)
     for kind, rows in parts.items():
         print(f"{kind}:")
         for name, row in rows.items():
             facts = ", ".join(str(fact) for fact in row["facts"])
-            print(f"  {name:24}{row['summary']}" + (f" [{facts}]" if facts else ""))
+            print(f"  {name:{width}}{row['summary']}" + (f" [{facts}]" if facts else ""))
