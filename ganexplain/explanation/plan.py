@@ -19,9 +19,10 @@ BUDGETS = ("quick", "standard", "thorough")
 FACETS = ("frequency", "latent")  # domains beside those of places, which are always explained
 READINGS = ("patches", "labels", "dependence")
 WITHOUT_GRADIENTS = ("kernel_shap", "lime")
-# of latent codes, where the plan keeps its default methods: what predicts best what resampling a direction does
-# (benchmarks.latent), and the Shapley values, which sum to the change
-IN_CODES = ("occlusion", "kernel_shap")
+# of latent codes, where the plan keeps its default methods: Shapley values, which predict best what resampling a
+# direction does, of all values that sum to the change (benchmarks.latent), by the estimator with the smallest error;
+# and what resampling each direction alone does
+IN_CODES = ("kernel_shap", "occlusion")
 
 
 @dataclass(frozen=True)
