@@ -44,18 +44,13 @@ class Rule:
 
     Attributes:
         method: its name.
-        origins: how many random codes it starts from; 0 is the mean of the prior.
+        origins: how many random codes it starts from; 0 is zero, the mean of the prior.
         settings: of the method.
     """
 
     method: str
     origins: int
     settings: dict[str, Any]
-
-    @property
-    def start(self) -> str:
-        """The rule in words."""
-        return {0: "zero", 1: "1 random code"}.get(self.origins, f"{self.origins} random codes")
 
 
 RULES = [
@@ -126,11 +121,12 @@ def row_of(rule: Rule, found: tuple[Tensor, float], truth: Tensor, seed: int) ->
     low, high = interval(pearson, values[half:], truth[half:], seed)
     return {
         "method": rule.method,
-        "from": rule.start,
+        "random codes": rule.origins,
         "passes a code": round(passes),
         "r, first half": round(pearson(values[:half], truth[:half]), 3),
         "r, held out": round(pearson(values[half:], truth[half:]), 3),
-        "95 %": f"{low:.2f} to {high:.2f}",
+        "low": round(low, 2),
+        "high": round(high, 2),
         "mean r of a direction": round(by_direction(values[half:], truth[half:]), 3),
     }
 
@@ -169,7 +165,7 @@ def main() -> None:
         "seed": chosen.seed,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
         "seconds": round(time.time() - began),
-        "default": {"method": best["method"], "from": best["from"]},
+        "default": {"method": best["method"], "random codes": best["random codes"]},
         "effect": {name: round(float(truth.abs().mean()), 4) for name, truth in truths.items()},
         "rows": rows,
         "controls": controls,
