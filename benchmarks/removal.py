@@ -31,7 +31,7 @@ from ganexplain.models.verdict import auc
 RESULT = Path(__file__).parent / "results" / "removal.json"
 FILES = {"real": "real_samples.png", "fake": "fake_samples_epoch_199.png"}
 STEPS, FILTERS = 200, 12
-TAKEN = (1, 2, 3)  # bands that are replaced
+TAKEN = {1: "one", 2: "two", 3: "three"}  # bands that are replaced
 DONORS = 8  # real images whose bands take their place
 
 
@@ -140,7 +140,7 @@ def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The table of the README."""
     made = []
     for k in TAKEN:
-        row: dict[str, Any] = {"bands replaced": k}
+        row: dict[str, Any] = {"bands replaced": TAKEN[k]}
         for kind, word in (("named", "named"), ("random", "at random"), ("least", "speaking least")):
             row[f"{word}: way back to real"] = found["returned"][f"{kind} {k}"][0]
             row[f"{word}: judged real"] = found["turned"][f"{kind} {k}"][0]
