@@ -86,10 +86,10 @@ def small(n: int) -> Subject:
     return Subject("small", "bundled judge, 1 x 28 x 28", network, fakes, baseline, reals, segments(fakes, 25))
 
 
-def wide(n: int) -> Subject:
-    """A DCGAN discriminator of width 64 with BatchNorm at 3 x 64 x 64: random weights, calibrated statistics."""
+def wide(n: int, width: int = WIDTH) -> Subject:
+    """A DCGAN discriminator with BatchNorm at 3 x 64 x 64: random weights, calibrated statistics."""
     with tensors.isolated(0):
-        network = DCGAN.discriminator(resolution=SIDE, channels=3, width=WIDTH, norm="batch")
+        network = DCGAN.discriminator(resolution=SIDE, channels=3, width=width, norm="batch")
         smooth = nn.functional.interpolate(torch.randn(n + N_REALS, 3, 8, 8), size=SIDE, mode="bicubic")
         images = (smooth + 0.2 * torch.randn(len(smooth), 3, SIDE, SIDE)).tanh()
         with torch.no_grad():
@@ -100,7 +100,7 @@ def wide(n: int) -> Subject:
     network.eval().requires_grad_(False)
     fakes, reals = images[:n], images[n:]
     labels = segments(fakes, 64)
-    about = f"DCGAN of width {WIDTH} with BatchNorm, 3 x {SIDE} x {SIDE}"
+    about = f"DCGAN of width {width} with BatchNorm, 3 x {SIDE} x {SIDE}"
     return Subject("wide", about, Counted(network), fakes, reals[:n].clone(), reals, labels)
 
 

@@ -31,7 +31,7 @@ from torch import Tensor
 from benchmarks import _domains
 from benchmarks._peers import BATCH, Run
 from benchmarks._rows import Row, rows
-from benchmarks._subjects import Subject, hardware, small, wide
+from benchmarks._subjects import WIDTH, Subject, hardware, small, wide
 from ganexplain.attribution import METHODS
 from ganexplain.models.critic import Critic
 
@@ -160,6 +160,8 @@ def _further(part: str, chosen: argparse.Namespace) -> None:
     for name, make in SUBJECTS.items():
         if chosen.critic in (None, name):
             found += measure(make(1), chosen.repeats)
+    if part == "explain" and chosen.critic is None:
+        found += measure(wide(1, WIDTH // 2), chosen.repeats)
     for row in found:
         print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
     if chosen.write:
