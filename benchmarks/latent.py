@@ -7,8 +7,8 @@ direction alone is drawn anew from the prior. A method predicts it by the direct
 codes and directions (Pearson), with a 95 % interval from a bootstrap over codes. The default is the method that
 predicts best on the first half of the codes, of those whose values sum to the change; the second half is held out, and
 is what is published. Occlusion over random codes measures the same thing on other draws, so that it says how far
-anything could come; it shares nothing out, and stands beside the default. The amounts that
-are drawn for the measurement are none of those that any method starts from. Random directions are the control.
+anything could come; it shares nothing out, and stands beside the default. The amounts that are drawn for the
+measurement are none of those that any method starts from. Random directions are the control.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ RULES = [
     Rule("expected_gradients", 32, {"max_evaluations": 200, "tol": 1e-9}),
     Rule("input_x_gradient", 32, {}),
     Rule("kernel_shap", 1, {"max_evaluations": 300}),
+    Rule("kernel_shap", 32, {}),
     Rule("permutation_shapley", 8, {"max_evaluations": 300}),
     Rule("permutation_shapley", 32, {"max_evaluations": 300}),
     Rule("occlusion", 32, {}),

@@ -85,15 +85,14 @@ class Removal:
     """
 
     def __init__(self, critic: ge.Critic, fake: Tensor, donors: Tensor) -> None:
-        self.domain = ge.Frequency()
-        self.chart = self.domain.bind(critic, fake, donors[None])
-        self.count = len(self.chart.names)
+        chart = ge.Frequency().bind(critic, fake, donors[None])
+        self.charts, self.count = chart.members(), len(chart.names)
 
     def logit(self, taken: tuple[int, ...]) -> float:
         """The mean logit over the donors with the bands ``taken`` replaced."""
         keep = torch.ones(1, self.count, dtype=torch.bool)
         keep[0, list(taken)] = False
-        return float(sum(one.coalitions(keep, 0, 64)[0] for one in self.chart.members())) / len(self.chart.members())
+        return float(torch.stack([chart.coalitions(keep, 0, 64)[0] for chart in self.charts]).mean())
 
 
 def measured(seed: int) -> dict[str, Any]:
