@@ -61,7 +61,6 @@ RULES = [
     Rule("expected_gradients", 32, {"max_evaluations": 200, "tol": 1e-9}),
     Rule("input_x_gradient", 32, {}),
     Rule("kernel_shap", 1, {"max_evaluations": 300}),
-    Rule("kernel_shap", 32, {}),
     Rule("permutation_shapley", 8, {"max_evaluations": 300}),
     Rule("permutation_shapley", 32, {"max_evaluations": 300}),
     Rule("occlusion", 32, {}),
