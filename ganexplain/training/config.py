@@ -7,105 +7,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from ganexplain import checks
-from ganexplain.training import losses, penalties
+from ganexplain.training.sections import JudgeConfig, LossConfig, OptimConfig, RunConfig, WatchConfig
 
 PRESETS = Path(__file__).parent / "presets"
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """The game.
-
-    Attributes:
-        name: "relativistic", "bce" or "least_squares".
-        gamma: weight of the gradient penalties, as gamma / 2 * squared norm; it grows with the area.
-        penalties: which ones: "r1" (reals), "r2" (fakes).
-    """
-
-    name: str = "relativistic"
-    gamma: float = 1.0
-    penalties: tuple[str, ...] = ("r1", "r2")
-
-    def __post_init__(self) -> None:
-        losses.get(self.name)
-        _at_least(self.gamma, 0, "loss.gamma")
-        for name in self.penalties:
-            checks.one_of("penalty", name, penalties.NAMES)
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """Adam.
-
-    Attributes:
-        lr: learning rate of both networks.
-        betas: Adam's two decay rates.
-        decay_from: share of the run after which the rate falls along a cosine; 1 keeps it constant.
-        decay_to: the rate's last value as a share of ``lr``.
-    """
-
-    lr: float = 5e-4
-    betas: tuple[float, float] = (0.0, 0.99)
-    decay_from: float = 0.5
-    decay_to: float = 0.05
-
-    def __post_init__(self) -> None:
-        checks.positive(self.lr, "optim.lr")
-        if len(self.betas) != 2 or not all(0 <= b < 1 for b in self.betas):
-            raise ValueError(f"optim.betas must be two numbers from 0 to below 1, got {list(self.betas)}")
-        for name in ("decay_from", "decay_to"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"optim.{name} must lie in [0, 1], got {getattr(self, name)}")
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """How long and on what.
-
-    Attributes:
-        steps: number of steps, each one update of either network.
-        batch: images a step.
-        seed: decides weights, noise and the order of images.
-        ema: half-life of the moving average of weights, in images.
-        flip: mirror half of the reals left to right; wrong for anything with a left and a right side.
-    """
-
-    steps: int = 10_000
-    batch: int = 64
-    seed: int = 0
-    ema: float = 10_000.0
-    flip: bool = False
-
-    def __post_init__(self) -> None:
-        _at_least(self.steps, 1, "run.steps")
-        _at_least(self.batch, 2, "run.batch")
-        _at_least(self.ema, 0, "run.ema")
-
-
-@dataclass(frozen=True)
-class JudgeConfig:
-    """The judge: the discriminator trained on with cross-entropy against the frozen generator.
-
-    Attributes:
-        steps: number of steps; 0 makes no judge.
-        batch: images a step.
-        lr: learning rate of Adam, falling along a cosine to nothing.
-        gamma: weight of R1 and R2, which keep the judge's slopes small and its attributions smooth.
-    """
-
-    steps: int = 2500
-    batch: int = 64
-    lr: float = 2e-3
-    gamma: float = 0.003
-
-    def __post_init__(self) -> None:
-        _at_least(self.steps, 0, "judge.steps")
-        _at_least(self.batch, 2, "judge.batch")
-        checks.positive(self.lr, "judge.lr")
-        _at_least(self.gamma, 0, "judge.gamma")
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "words in quotes"}
 
 
 @dataclass(frozen=True)
@@ -114,11 +22,13 @@ class Config:
 
     Attributes:
         about: what the preset is for, in one line.
-        model: ``family`` and the family's own options, such as width; resolution and channels come from the data.
+        model: ``family``, whether it is ``conditional``, and the family's own options, such as width; what the data
+            say (resolution, channels, number of classes) comes from them.
         loss: the game.
-        optim: the optimiser.
+        optim: the optimisers.
         run: length, batch and seed.
         judge: the judge's training.
+        watch: what is written down meanwhile.
     """
 
     about: str = ""
@@ -127,25 +37,53 @@ class Config:
     optim: OptimConfig = field(default_factory=OptimConfig)
     run: RunConfig = field(default_factory=RunConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
 
     def __post_init__(self) -> None:
         if "family" not in self.model:
             raise ValueError(f'[model] must name its family, got only {sorted(self.model)}; add family = "dcgan"')
+        if not isinstance(self.conditional, bool):
+            raise TypeError(f"model.conditional must be true or false, got {self.conditional!r}")
+
+    @property
+    def conditional(self) -> bool:
+        """Whether both networks are told the class of an image."""
+        told: bool = self.model.get("conditional", False)
+        return told
 
     @property
     def options(self) -> dict[str, Any]:
         """The family's own options."""
-        return {k: v for k, v in self.model.items() if k != "family"}
+        return {k: v for k, v in self.model.items() if k not in ("family", "conditional")}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON, which `from_dict` reads back."""
         plain = dataclasses.asdict(self)
-        for table in (plain["loss"], plain["optim"]):
-            table.update({k: list(v) for k, v in table.items() if isinstance(v, tuple)})
+        for name in SECTIONS:
+            plain[name].update({k: list(v) for k, v in plain[name].items() if isinstance(v, tuple)})
         return plain
 
+    def changed(self, other: Config) -> dict[str, tuple[Any, Any]]:
+        """Per dotted field whose value differs, such as "loss.gamma": own value and the other's; None is absent."""
+        mine, theirs = _flat(self.as_dict()), _flat(other.as_dict())
+        names = [*mine, *(name for name in theirs if name not in mine)]
+        return {name: (mine.get(name), theirs.get(name)) for name in names if mine.get(name) != theirs.get(name)}
 
-SECTIONS = {"loss": LossConfig, "optim": OptimConfig, "run": RunConfig, "judge": JudgeConfig}
+
+SECTIONS: dict[str, type[Any]] = {
+    "loss": LossConfig,
+    "optim": OptimConfig,
+    "run": RunConfig,
+    "judge": JudgeConfig,
+    "watch": WatchConfig,
+}
+
+
+def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tables.items():
+        flat.update({f"{name}.{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {name: value})
+    return flat
 
 
 def from_dict(tables: Mapping[str, Any]) -> Config:
@@ -169,29 +107,24 @@ def _section(name: str, table: Any) -> Any:
     if not isinstance(table, Mapping):
         raise TypeError(f"[{name}] must be a table of options, got {table!r}")
     kind = SECTIONS[name]
-    default = kind()
+    types = get_type_hints(kind)
     values = {}
     for key, value in table.items():
         checks.one_of(f"key in [{name}]", key, [f.name for f in dataclasses.fields(kind)])
-        values[key] = _typed(f"{name}.{key}", value, getattr(default, key))
+        values[key] = _typed(f"{name}.{key}", value, types[key])
     return kind(**values)
 
 
-def _typed(name: str, value: Any, example: Any) -> Any:
-    """``value`` as the type of ``example``; an int may stand for a float and a list for a tuple, nothing else."""
-    if isinstance(example, bool) or isinstance(value, bool):
-        fits = isinstance(value, bool) and isinstance(example, bool)
-    elif isinstance(example, tuple):
-        kinds = str if isinstance(example[0], str) else (int, float)
-        fits = isinstance(value, (list, tuple)) and all(isinstance(v, kinds) for v in value)
-        value = tuple(float(v) if isinstance(v, int) else v for v in value) if fits else value
-    elif isinstance(example, float):
-        fits = isinstance(value, (int, float))
-        value = float(value) if fits else value
-    else:
-        fits = isinstance(value, type(example))
-    if not fits:
-        raise TypeError(f"{name} must be like {example!r} ({type(example).__name__}), got {value!r}")
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    """``value`` as a ``kind``; an int may stand for a float and a list for a tuple, nothing else."""
+    inner = get_args(kind)
+    if inner and isinstance(value, (list, tuple)):
+        return tuple(_typed(name, v, inner[0]) for v in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if inner or type(value) is not kind:
+        wanted = f"a list of {WORDS[inner[0]]}" if inner else WORDS[kind]
+        raise TypeError(f"{name} must be {wanted}, got {value!r}")
     return value
 
 
@@ -246,8 +179,3 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text.strip()  # a bare word is a string: loss.name=bce
-
-
-def _at_least(value: float, least: float, name: str) -> None:
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")

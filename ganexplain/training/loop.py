@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
 from ganexplain.models.gan import GAN
-from ganexplain.training import ema, losses
+from ganexplain.training import ema, losses, schedules
+from ganexplain.training.batches import Batches
 from ganexplain.training.config import Config
-from ganexplain.training.penalties import squared_slope
-from ganexplain.training.sampler import Sampler
+from ganexplain.training.updates import Update, Updates
+from ganexplain.training.world import World
 
 PATIENCE = 10  # non-finite steps in a row before the run is given up
 
@@ -27,19 +29,25 @@ class DivergedError(ValueError):
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did.
+    """What one step did; NaN where the step was skipped, None where a thing is not computed.
 
     Attributes:
         step: its number, from 1.
-        loss_d: the discriminator's adversarial loss, without penalties.
+        loss_d: the discriminator's adversarial loss, without penalties; of its last update in the step.
         loss_g: the generator's loss.
-        r1: mean squared gradient norm on reals, before gamma / 2; None where it is not computed.
+        r1: mean squared gradient norm on reals, before gamma / 2.
         r2: the same on fakes.
+        gp: mean squared distance of the norm from 1 between reals and fakes, before its weight.
         accuracy: share of pairs in which the real scored above the fake.
-        seen: real images that the discriminator has seen.
+        logit_real: mean output of the discriminator on reals.
+        logit_fake: the same on fakes.
+        grad_d: norm of the discriminator's gradient, before it is clipped.
+        grad_g: norm of the generator's.
+        seen: real images that the discriminator has seen, over all processes.
         skipped: steps skipped so far because something was not finite.
-        lr: learning rate of this step.
-        seconds: since the start of the run.
+        lr: the generator's learning rate at this step.
+        gamma: weight of R1 and R2 at this step.
+        seconds: since the run began, without the time between runs that were continued.
     """
 
     step: int
@@ -47,10 +55,16 @@ class Step:
     loss_g: float
     r1: float | None
     r2: float | None
+    gp: float | None
     accuracy: float
+    logit_real: float
+    logit_fake: float
+    grad_d: float
+    grad_g: float
     seen: int
     skipped: int
     lr: float
+    gamma: float
     seconds: float
 
     @property
@@ -59,7 +73,15 @@ class Step:
         return math.isfinite(self.loss_d) and math.isfinite(self.loss_g)
 
 
-def train(gan: GAN, images: Tensor, config: Config, *, device: str | torch.device = "cpu") -> Iterator[Step]:
+def train(
+    gan: GAN,
+    images: Tensor,
+    config: Config,
+    *,
+    labels: Tensor | None = None,
+    device: str | torch.device = "cpu",
+    world: World | None = None,
+) -> Training:
     """Train ``gan`` in place, one step each time the iterator is advanced.
 
     ``gan.generator`` is the moving average all along and may be sampled or saved between steps; that changes
@@ -67,117 +89,136 @@ def train(gan: GAN, images: Tensor, config: Config, *, device: str | torch.devic
 
     Args:
         gan: as `GAN.build` makes it; its networks are moved to ``device`` and changed.
-        images: (N, C, H, W) uint8 training images of the generator's size.
+        images: (N, C, H, W) uint8 training images of the generator's size, or (N, F) float32 rows in their own units.
         config: the run.
+        labels: (N,) int64 classes, for a conditional GAN.
         device: where to compute, in float32.
+        world: the processes that share every batch; None is this one alone.
 
-    Yields:
-        A `Step` for each of ``config.run.steps`` steps.
+    Returns:
+        An iterator of `Step` for each of ``config.run.steps`` steps; `Training.state` and `Training.load` continue it.
 
     Raises:
-        ValueError: images that do not fit the networks.
-        DivergedError: ten steps in a row were not finite.
+        ValueError: images or labels that do not fit the networks.
+        DivergedError: while advanced, ten steps in a row were not finite.
     """
-    _check_images(gan, images)
-    return _Trainer(gan, images, config, torch.device(device)).run()
+    return Training(gan, images, config, labels=labels, device=device, world=world)
 
 
-class _Trainer:
-    """The state of a run: the raw generator, the two optimisers and a count of skipped steps."""
+class Training(Iterator[Step]):
+    """A run as an iterator of its steps; made by `train`.
 
-    def __init__(self, gan: GAN, images: Tensor, config: Config, device: torch.device) -> None:
-        self.gan, self.config, self.device = gan, config, device
-        self.images = images.to(device)
-        self.loss = losses.get(config.loss.name)
-        gan.kinds = {**gan.kinds, "discriminator": self.loss.kind}
-        gan.generator.to(device)
-        self.average = gan.generator
+    Attributes:
+        gan: what is trained; ``gan.generator`` is the moving average, ``gan.discriminator`` the discriminator itself.
+        number: of the last step taken; 0 before the first.
+    """
+
+    def __init__(
+        self,
+        gan: GAN,
+        images: Tensor,
+        config: Config,
+        *,
+        labels: Tensor | None,
+        device: str | torch.device,
+        world: World | None,
+    ) -> None:
+        _check(gan, images, labels)
+        self.gan, self.config, self.world = gan, config, world or World()
+        gan.kinds = {**gan.kinds, "discriminator": losses.get(config.loss.name).kind}
+        self.average = gan.generator.to(device).eval().requires_grad_(False)
         self.g = copy.deepcopy(gan.generator).train().requires_grad_(True)
-        self.average.eval().requires_grad_(False)
         self.d = gan.discriminator.to(device).train().requires_grad_(True)
         for network in (self.g, self.d):
             laid_out(network, torch.channels_last)  # a fifth faster on a CPU at 28x28
-        optim = config.optim
-        self.opt_g = torch.optim.Adam(self.g.parameters(), lr=optim.lr, betas=optim.betas)
-        self.opt_d = torch.optim.Adam(self.d.parameters(), lr=optim.lr, betas=optim.betas)
-        self.sampler = Sampler(len(images), config.run.batch, config.run.seed)
-        self.skipped = self.in_a_row = 0
+        self.world.broadcast(self.g, self.d, self.average)
+        batches = Batches(images, labels, gan.generator, config, self.world, torch.device(device))
+        self.updates = Updates((self.g, self.d), batches, config, self.world)
+        self.number = self.skipped = self.in_a_row = 0
+        self.seconds = 0.0
 
-    def run(self) -> Iterator[Step]:
+    def __iter__(self) -> Self:
+        """The iterator itself."""
+        return self
+
+    def __next__(self) -> Step:
+        """Take the next step."""
+        if self.number >= self.config.run.steps:
+            self.close()
+            raise StopIteration
         start = time.perf_counter()
         try:
-            for number in range(1, self.config.run.steps + 1):
-                # dropout draws from torch's global stream: keyed by the step, it leaves the caller's alone
-                with tensors.isolated(self.config.run.seed, "dropout", number):
-                    taken = self.step(number, start)
-                yield taken
-        finally:
-            laid_out(self.d, torch.contiguous_format).eval().requires_grad_(False)
+            self.d.train().requires_grad_(True)
+            # dropout draws from torch's global stream: keyed by the step, it leaves the caller's alone
+            with tensors.isolated(self.config.run.seed, "dropout", self.number + 1, self.world.rank):
+                told = self._step(self.number + 1)
+        except BaseException:
+            self.close()
+            raise
+        self.number += 1
+        self.d.eval().requires_grad_(False)  # as whoever looks on between steps expects it
+        self.seconds += time.perf_counter() - start
+        return self._told(*told)
 
-    def step(self, number: int, start: float) -> Step:
-        run = self.config.run
-        lr = learning_rate(self.config, number)
-        for optimiser in (self.opt_g, self.opt_d):
-            optimiser.param_groups[0]["lr"] = lr
-        loss_d, slopes, accuracy = self.update_discriminator(number)
-        loss_g = self.update_generator(number) if math.isfinite(loss_d) else math.nan
-        seen = number * run.batch
-        if math.isfinite(loss_g):
-            ema.update(self.average, self.g, ema.decay(seen, run.batch, run.ema))
+    def close(self) -> None:
+        """Leave the networks as they are saved and judged; done by itself after the last step."""
+        laid_out(self.d, torch.contiguous_format).eval().requires_grad_(False)
+
+    def state(self) -> dict[str, Any]:
+        """All that `load` needs to continue bit for bit: plain tensors, numbers and names, copied.
+
+        Processes must agree on it: buffers, such as those of BatchNorm, become those of the first.
+        """
+        self.world.broadcast(self.g, self.d, self.average)
+        return {
+            "number": self.number,
+            "skipped": self.skipped,
+            "in_a_row": self.in_a_row,
+            "seconds": self.seconds,
+            "networks": {name: _copied(network.state_dict()) for name, network in self._networks().items()},
+            "optimisers": {name: _copied(part.state_dict()) for name, part in self._optimisers().items()},
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state` of a run with the same data and config.
+
+        Raises:
+            ValueError: of other networks.
+        """
+        try:
+            for name, network in self._networks().items():
+                network.load_state_dict(state["networks"][name])
+            for name, optimiser in self._optimisers().items():
+                optimiser.load_state_dict(_copied(state["optimisers"][name]))
+            numbers = [state[name] for name in ("number", "skipped", "in_a_row")]
+            self.seconds = float(state["seconds"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"the saved state is of another run and cannot be continued here: {reason}") from error
+        self.number, self.skipped, self.in_a_row = map(int, numbers)
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.g, "discriminator": self.d, "average": self.average}
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"generator": self.updates.opt_g, "discriminator": self.updates.opt_d}
+
+    def _step(self, number: int) -> tuple[Update, Update | None, float]:
+        """The last update of the discriminator, that of the generator unless it was skipped, and the learning rate."""
+        lr, run = self.updates.schedule(number), self.config.run
+        for turn in range(self.config.optim.n_critic):
+            told_d = self.updates.discriminator(number, turn)
+            if not told_d.taken:
+                break
+        told_g = self.updates.generator(number) if told_d.taken else None
+        if told_g is not None and told_g.taken:
+            ema.update(self.average, self.g, ema.decay(number * run.batch, run.batch, run.ema))
             self.in_a_row = 0
         else:
-            self.skip(number)
-        r1, r2 = slopes.get("r1"), slopes.get("r2")
-        return Step(number, loss_d, loss_g, r1, r2, accuracy, seen, self.skipped, lr, time.perf_counter() - start)
+            self._skip(number)
+        return told_d, told_g, lr
 
-    def update_discriminator(self, number: int) -> tuple[float, dict[str, float], float]:
-        """Loss (NaN where the step was skipped), penalties and pairwise accuracy."""
-        config = self.config.loss
-        with torch.no_grad():
-            fake = self.g(self.noise("d", number))
-        logits, slopes, penalty = [], {}, torch.zeros((), device=self.device)
-        for name, batch in (("r1", self.reals(2 * number - 2)), ("r2", fake)):
-            if name in config.penalties and config.gamma:
-                logit, squared = squared_slope(self.d, batch)
-                penalty = penalty + 0.5 * config.gamma * squared.mean()
-                slopes[name] = float(squared.detach().mean())
-            else:
-                logit = self.d(batch)
-            logits.append(logit.flatten())
-        loss = self.loss.discriminator(*logits)
-        self.opt_d.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss + penalty)
-        taken = _stepped(self.opt_d, self.d)
-        accuracy = float((logits[0].detach() > logits[1].detach()).float().mean())
-        return float(loss.detach()) if taken else math.nan, slopes if taken else {}, accuracy if taken else math.nan
-
-    def update_generator(self, number: int) -> float:
-        """Loss, or NaN where the step was skipped; the discriminator is frozen meanwhile."""
-        self.d.requires_grad_(False)
-        try:
-            with torch.no_grad():
-                real = self.d(self.reals(2 * number - 1)).flatten() if self.loss.pairs else None
-            fake = self.d(self.g(self.noise("g", number))).flatten()
-            loss = self.loss.generator(fake if real is None else real, fake)
-            self.opt_g.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-        finally:
-            self.d.requires_grad_(True)
-        return float(loss.detach()) if _stepped(self.opt_g, self.g) else math.nan
-
-    def noise(self, player: str, number: int) -> Tensor:
-        run = self.config.run
-        return tensors.normal(run.seed, "train", player, number, shape=(run.batch, self.g.z_dim)).to(self.device)
-
-    def reals(self, draw: int) -> Tensor:
-        batch = tensors.from_uint8(self.images[self.sampler.draw(draw).to(self.device)])
-        if not self.config.run.flip:
-            return batch
-        heads = tensors.rng(self.config.run.seed, "flip", draw).random(len(batch)) < 0.5
-        mirrored = torch.from_numpy(heads).to(self.device)[:, None, None, None]
-        return torch.where(mirrored, batch.flip(-1), batch)
-
-    def skip(self, number: int) -> None:
+    def _skip(self, number: int) -> None:
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
         if self.in_a_row >= PATIENCE:
             raise DivergedError(
@@ -185,24 +226,27 @@ class _Trainer:
                 "lower optim.lr or raise loss.gamma"
             )
 
-
-def learning_rate(config: Config, number: int) -> float:
-    """Rate of step ``number`` (from 1): constant, then a cosine from ``decay_from`` of the run down to ``decay_to``."""
-    optim = config.optim
-    late = (number / config.run.steps - optim.decay_from) / max(1 - optim.decay_from, 1e-9)
-    fall = 0.5 - 0.5 * math.cos(math.pi * min(max(late, 0.0), 1.0))
-    return optim.lr * (1 + (optim.decay_to - 1) * fall)
-
-
-def _stepped(optimiser: torch.optim.Optimizer, network: nn.Module) -> bool:
-    """Take the step if every gradient is finite; else leave weights and optimiser as they are."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    norms = torch._foreach_norm(gradients)
-    if not bool(torch.isfinite(torch.stack(norms)).all()):
-        optimiser.zero_grad(set_to_none=True)
-        return False
-    optimiser.step()
-    return True
+    def _told(self, told_d: Update, told_g: Update | None, lr: float) -> Step:
+        facts = told_d.facts if told_d.taken else {}
+        made = {"loss": told_g.facts["loss"], "norm": told_g.norm} if told_g is not None and told_g.taken else {}
+        return Step(
+            step=self.number,
+            loss_d=facts.get("loss", math.nan),
+            loss_g=made.get("loss", math.nan),
+            r1=facts.get("r1"),
+            r2=facts.get("r2"),
+            gp=facts.get("gp"),
+            accuracy=facts.get("accuracy", math.nan),
+            logit_real=facts.get("logit_real", math.nan),
+            logit_fake=facts.get("logit_fake", math.nan),
+            grad_d=told_d.norm if told_d.taken else math.nan,
+            grad_g=made.get("norm", math.nan),
+            seen=self.number * self.config.run.batch * self.config.optim.n_critic,
+            skipped=self.skipped,
+            lr=lr,
+            gamma=schedules.gamma(self.config, self.number),
+            seconds=self.seconds,
+        )
 
 
 def laid_out(network: nn.Module, layout: torch.memory_format) -> nn.Module:
@@ -210,7 +254,16 @@ def laid_out(network: nn.Module, layout: torch.memory_format) -> nn.Module:
     return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]  # torch's stubs lack it
 
 
-def _check_images(gan: GAN, images: Tensor) -> None:
+def _copied(value: Any) -> Any:
+    """Plain containers with copies of the tensors in them."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, Mapping):
+        return {name: _copied(part) for name, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _check(gan: GAN, images: Tensor, labels: Tensor | None) -> None:
     g = gan.generator
     if images.dtype != torch.uint8:
         raise TypeError(f"training images must be uint8, got {images.dtype}; use ganexplain.tensors.to_uint8")
@@ -219,4 +272,13 @@ def _check_images(gan: GAN, images: Tensor) -> None:
         raise ValueError(
             f"training images must have the shape (N, {', '.join(map(str, want))}) with N > 1, "
             f"got {tuple(images.shape)}; see ganexplain.data.sets.open_data"
+        )
+    if (labels is None) != (g.num_classes == 0):
+        has, needs = ("labels", "knows no classes") if g.num_classes == 0 else ("no labels", "needs each image's class")
+        raise ValueError(f"got {has}, but this GAN {needs}; build it with num_classes, or leave both out")
+    if labels is not None and (
+        labels.shape != (len(images),) or not 0 <= int(labels.min()) <= int(labels.max()) < g.num_classes
+    ):
+        raise ValueError(
+            f"labels must be ({len(images)},) whole numbers from 0 to {g.num_classes - 1}, got {tuple(labels.shape)}"
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 from ganexplain import checks
 
@@ -55,6 +56,26 @@ def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * (fake - 1).square().mean()
 
 
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Reals are drawn above 1 and fakes below -1; beyond, nothing is gained (Lim and Ye 2017, Miyato et al. 2018).
+
+    >>> import torch
+    >>> hinge_discriminator(torch.tensor([3.0, 0.5]), torch.tensor([-2.0, 0.0]))  # (0 + .5 + 0 + 1) / 2
+    tensor(0.7500)
+    """
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Minus the mean difference: with slopes of at most 1, minus the earth mover's distance (Arjovsky et al. 2017)."""
+    return fake.mean() - real.mean()
+
+
+def linear_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Fakes are drawn up without end, which both the hinge and the Wasserstein game ask of the generator."""
+    return -fake.mean()
+
+
 @dataclass(frozen=True)
 class Loss:
     """A pair of losses and what a discriminator trained with it returns.
@@ -63,20 +84,25 @@ class Loss:
         discriminator: (real logits, fake logits) to what the discriminator minimises.
         generator: (real logits, fake logits) to what the generator minimises.
         kind: `Critic` output kind: "logit", or "score" where the output is no log-odds: it is defined only up to a
-            constant (relativistic), or it is drawn to two targets (least squares).
+            constant (relativistic, Wasserstein), or it is drawn to two targets (least squares, hinge).
         pairs: the generator's loss reads the reals' logits.
+        balance: both losses where every real and fake gets the same score in the middle, so that nothing is told apart.
     """
 
     discriminator: LogitLoss
     generator: LogitLoss
     kind: str
     pairs: bool
+    balance: tuple[float, float]
 
 
+LN2 = math.log(2)
 LOSSES = {
-    "relativistic": Loss(relativistic_discriminator, relativistic_generator, "score", True),
-    "bce": Loss(bce_discriminator, bce_generator, "logit", False),
-    "least_squares": Loss(least_squares_discriminator, least_squares_generator, "score", False),
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, "score", True, (LN2, LN2)),
+    "bce": Loss(bce_discriminator, bce_generator, "logit", False, (2 * LN2, LN2)),
+    "least_squares": Loss(least_squares_discriminator, least_squares_generator, "score", False, (0.25, 0.125)),
+    "hinge": Loss(hinge_discriminator, linear_generator, "score", False, (2.0, 0.0)),
+    "wasserstein": Loss(wasserstein_discriminator, linear_generator, "score", False, (0.0, 0.0)),
 }
 
 

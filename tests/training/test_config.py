@@ -38,10 +38,10 @@ def test_overrides_reach_every_kind_of_value() -> None:
     [
         ("[los]\ngamma=1", ValueError, "did you mean 'loss'"),
         ("[loss]\ngama=1", ValueError, "did you mean 'gamma'"),
-        ("[loss]\ngamma='high'", TypeError, "loss.gamma must be like 1.0"),
+        ("[loss]\ngamma='high'", TypeError, "loss.gamma must be a number"),
         ("[loss]\ngamma=true", TypeError, "loss.gamma"),
         ("[loss]\ngamma=-1", ValueError, "at least 0"),
-        ("[loss]\nname='hinge'", ValueError, "unknown loss 'hinge'"),
+        ("[loss]\nname='hinges'", ValueError, "did you mean 'hinge'"),
         ("[loss]\npenalties=['r3']", ValueError, "unknown penalty"),
         ("[run]\nsteps=0", ValueError, "run.steps must be at least 1"),
         ("[run]\nsteps=1.5", TypeError, "run.steps"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -12,8 +13,12 @@ from torch import Tensor, nn
 from ganexplain import store, tensors
 from ganexplain.data.sets import open_data
 from ganexplain.models.gan import GAN
+from ganexplain.training.batches import Batches
 from ganexplain.training.config import Config, load
-from ganexplain.training.loop import DivergedError, Step, learning_rate, train
+from ganexplain.training.loop import DivergedError, Step, train
+from ganexplain.training.schedules import learning_rate
+from ganexplain.training.updates import Update, Updates
+from ganexplain.training.world import World
 
 SMALL = ["model.width=8", "model.z_dim=8", "model.depth=0", "run.batch=16"]
 
@@ -26,6 +31,10 @@ def digits() -> Tensor:
 def small(*changes: str) -> tuple[GAN, Config]:
     config = load("dcgan", [*SMALL, *changes])
     return GAN.build("dcgan", seed=config.run.seed, resolution=8, channels=1, **config.options), config
+
+
+def batches(images: Tensor, config: Config) -> Batches:
+    return Batches(images, None, small()[0].generator, config, World(), torch.device("cpu"))
 
 
 def weights(gan: GAN) -> str:
@@ -62,23 +71,21 @@ def test_global_random_streams_are_left_alone(digits: Tensor) -> None:
 
 
 def test_the_generator_step_leaves_the_discriminator_alone(digits: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ganexplain.training.loop import _Trainer
-
     seen = []
-    original = _Trainer.update_generator
+    original = Updates.generator
 
-    def watched(self: _Trainer, number: int) -> float:
+    def watched(self: Updates, number: int) -> Update:
         state = {k: v.clone() for k, v in self.d.state_dict().items()}
         gradients = [p.grad.clone() for p in self.d.parameters() if p.grad is not None]
         before = {k: v.clone() for k, v in self.g.state_dict().items()}
-        loss = original(self, number)
+        told = original(self, number)
         same = all(torch.equal(v, state[k]) for k, v in self.d.state_dict().items())
         kept = all(torch.equal(p.grad, g) for p, g in zip(self.d.parameters(), gradients, strict=True))
         moved = any(not torch.equal(v, before[k]) for k, v in self.g.state_dict().items())
         seen.append((same, kept, moved))
-        return loss
+        return told
 
-    monkeypatch.setattr(_Trainer, "update_generator", watched)
+    monkeypatch.setattr(Updates, "generator", watched)
     gan, config = small("run.steps=3")
     list(train(gan, digits, config))
     assert seen == [(True, True, True)] * 3
@@ -159,18 +166,18 @@ def test_the_rate_is_constant_then_falls_along_a_cosine() -> None:
 
 
 def test_flips_mirror_some_reals_and_are_off_by_default(digits: Tensor) -> None:
-    from ganexplain.training.loop import _Trainer
-
     gan, config = small("run.flip=true")
-    plain = _Trainer(*small()[:1], digits, small()[1], torch.device("cpu")).reals(3)
-    flipped = _Trainer(gan, digits, config, torch.device("cpu")).reals(3)
+    plain, flipped = (batches(digits, chosen).reals(3)[0] for chosen in (small()[1], config))
     same = (flipped == plain).flatten(1).all(1)
     mirrored = (flipped == plain.flip(-1)).flatten(1).all(1)
     assert (same | mirrored).all()
     assert 0 < int(mirrored.sum()) < len(plain)
 
 
-@pytest.mark.parametrize("change", ["loss.name=bce", "loss.gamma=0", 'loss.penalties=["r1"]', 'model.norm="batch"'])
+CHANGES = ["loss.name=bce", "loss.gamma=0", 'loss.penalties=["r1"]', 'model.norm="batch"', "run.precision=bfloat16"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_every_variant_of_the_game_runs(digits: Tensor, change: str) -> None:
     gan, config = small("run.steps=2", change)
     last = list(train(gan, digits, config))[-1]
@@ -187,27 +194,25 @@ def test_images_that_do_not_fit_are_refused(digits: Tensor) -> None:
         train(gan, digits[:, :, :4], config)
 
 
-def test_a_gradient_that_is_not_finite_takes_no_step() -> None:
-    from ganexplain.training.loop import _stepped
-
-    network = nn.Linear(2, 1)
-    optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
+def test_a_gradient_that_is_not_finite_takes_no_step(digits: Tensor) -> None:
+    network, (_, config) = nn.Linear(2, 1), small()
+    updates = Updates((network, network), batches(digits, config), config, World())
     before = network.weight.detach().clone()
     for bad in (math.nan, math.inf):
-        network.weight.grad, network.bias.grad = torch.tensor([[1.0, bad]]), torch.ones(1)
-        assert not _stepped(optimiser, network)
+        told = updates.stepped(updates.opt_d, network, network(torch.tensor([[1.0, bad]])).sum(), {})
+        assert not told.taken
         assert torch.equal(network.weight, before)
-        assert not optimiser.state
-    network.weight.grad, network.bias.grad = torch.ones(1, 2), torch.ones(1)
-    assert _stepped(optimiser, network)
+        assert not updates.opt_d.state
+    told = updates.stepped(updates.opt_d, network, network(torch.tensor([[2.0, 3.0]])).sum(), {})
+    assert told.taken
+    assert told.norm == pytest.approx(14**0.5)  # of (2, 3) and 1, the slopes by weights and bias
     assert not torch.equal(network.weight, before)
 
 
-def test_every_step_and_either_player_draws_noise_of_its_own(digits: Tensor) -> None:
-    from ganexplain.training.loop import _Trainer
+KEYS: list[tuple[str, int, int]] = [("d", 1, 0), ("d", 2, 0), ("d", 1, 1), ("g", 1, 0)]
 
-    gan, config = small()
-    trainer = _Trainer(gan, digits, config, torch.device("cpu"))
-    drawn = [trainer.noise("d", 1), trainer.noise("d", 2), trainer.noise("g", 1)]
-    assert torch.equal(trainer.noise("d", 1), drawn[0])
-    assert not any(torch.equal(drawn[i], drawn[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+def test_every_step_and_either_player_draws_noise_of_its_own(digits: Tensor) -> None:
+    drawn = [source.noise(*keys) for source in [batches(digits, small()[1])] for keys in KEYS]
+    assert torch.equal(batches(digits, small()[1]).noise(*KEYS[0]), drawn[0])
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(drawn, 2))
