@@ -21,11 +21,12 @@ def run(
     layout: LayoutOption = "",
     network: NetworkOption = "",
     spec: SpecOption = None,
-    write: Path = typer.Option(None, help="Write what was read and assumed, as a spec to correct."),  # noqa: B008
+    write: Path | None = typer.Option(None, help="Write what was read and assumed, as a spec to correct."),  # noqa: B008
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an older spec."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Say which networks a file holds, how each is built, and what had to be assumed. Exit code 2: nothing is known."""
+    from ganexplain import store
     from ganexplain.cli._console import emit, note
     from ganexplain.models import checkpoints
     from ganexplain.models.checkpoints.checkpoint import role_of
@@ -33,6 +34,9 @@ def run(
 
     if write is not None and write.exists() and not overwrite:
         raise ValueError(f"{write} exists; say --overwrite to replace it, or name another file")
+    if file.is_file() and file.suffix == ".safetensors" and store.is_own(file) and write is None:
+        _own(file, as_json)
+        return
     said = Said(layout, network, None, spec).spec or Spec()
     said = said if said.role else replace(said, role=role_of(file.stem))
     checkpoint = checkpoints.read(file)
@@ -47,6 +51,22 @@ def run(
         note(f"written to {_written(write, known)}")
     if not known and checkpoint.program is None:
         raise typer.Exit(2)
+
+
+def _own(file: Path, as_json: bool) -> None:
+    """A GAN of this project, which says itself what it is."""
+    from ganexplain.cli._console import emit
+    from ganexplain.models import health
+    from ganexplain.models.gan import GAN
+
+    gan = GAN.load(file)
+    ended = health.checked(gan.card.get("health"))
+    if as_json:
+        facts = {"file": file.name, "format": "a GAN of ganexplain", "family": gan.family, "card": gan.card}
+        emit(facts | {"architecture": gan.architecture, "fingerprint": gan.fingerprint, "health": ended})
+        return
+    print(f"{file.name}: a GAN of ganexplain, which needs no layout\n  {gan!r}, fingerprint {gan.fingerprint}")
+    print(f"  {'How its training ended is not recorded.' if ended is None else health.told(ended)}")
 
 
 def _row(weights: Weights, said: Spec) -> dict[str, Any]:

@@ -19,7 +19,7 @@ INTERRUPTED = "interrupted; what was finished is kept"
 
 
 def build() -> typer.Typer:
-    """The application with every command of this package; a file that starts with an underscore is no command."""
+    """The application with every command of this package; a file that starts with an underscore is none."""
     app = typer.Typer(
         help="Explain a GAN: why an image was judged fake, and which latent directions mean something.",
         no_args_is_help=True,
@@ -32,7 +32,7 @@ def build() -> typer.Typer:
     for found in pkgutil.iter_modules(path):
         if not found.name.startswith("_") and found.name != "main":
             module = importlib.import_module(f"ganexplain.cli.{found.name}")
-            app.command(found.name)(module.run)
+            app.command(found.name.replace("_", "-"))(module.run)
     return app
 
 

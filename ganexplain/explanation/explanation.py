@@ -159,6 +159,7 @@ def describe(critic: Critic) -> dict[str, Any]:
         "tail": critic.tail,
         "threshold": critic.threshold,
         "about": None if critic.about is None else critic.about.to_dict(),
+        "health": critic.health,
         "slope": known.slope if known else None,
         "auc": known.auc if known else None,
         "auc_reals": known.n_real if known else None,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganexplain import checks, pages
 from ganexplain.figures import style
+from ganexplain.models import health
 from ganexplain.models.forms import Images
 
 if TYPE_CHECKING:  # an explanation shows itself by this
@@ -39,7 +40,9 @@ def html(explanation: Explanation) -> str:
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, uri in pictures.items()
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in explanation.notes)
+    ended = explanation.critic.get("health")
+    said = (*explanation.notes, *(() if ended is None else (health.told(ended),)))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in said)
     more = f"<ul>{notes}</ul>" if notes else ""
     method, base = (text.replace("_", " ") for text in (one.method, one.baseline))
     return (

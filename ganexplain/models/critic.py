@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from ganexplain import tensors
 from ganexplain.models import outputs
 from ganexplain.models.conditional import conditioned, known_label
+from ganexplain.models.health import checked
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.reader import JUDGES, Network, Reader, Reads
 from ganexplain.models.reference import Reference
@@ -48,6 +50,7 @@ class Critic(Reader):
         label: the class that it judges for, or None.
         pools: whether the network returns a patch map.
         about: the file that the critic was opened from and what was assumed, or None.
+        health: how the training of its GAN ended, see `ganexplain.models.health`; None where nobody recorded it.
         differentiable: whether gradients flow; False for an ONNX program.
         clips: whether probabilities of exactly 0 or 1 are read as the nearest that float32 tells from them, because
             the value before the sigmoid cannot be had; True for programs.
@@ -70,6 +73,7 @@ class Critic(Reader):
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
         self.about: About | None = None
+        self.health: Mapping[str, Any] | None = None
         self._made_by: tuple[Generator, ...] = ()  # in a tuple, or it would count among the critic's own modules
 
     @staticmethod
@@ -156,6 +160,10 @@ class Critic(Reader):
     def with_generator(self, generator: Generator) -> Critic:
         """The same critic that knows who makes the images it judges, so that they can be explained in latent codes."""
         return self._variant(_made_by=(generator,))
+
+    def with_health(self, health: Mapping[str, Any] | None) -> Critic:
+        """The same critic that knows how the training of its GAN ended; see `ganexplain.models.health`."""
+        return self._variant(health=checked(health))
 
     def cell(self, i: int, j: int) -> Critic:
         """The critic that judges by one cell of its patch map, row ``i`` and column ``j``, without calibration.

@@ -70,6 +70,7 @@ class GAN:
         reads = Preprocess(size=self.generator.resolution, channels=self.generator.channels)
         critic = Critic(network, output=self.kinds[name], preprocess=reads)
         critic = critic.with_calibration(self.calibrations.get(name)).with_generator(self.generator)
+        critic = critic.with_health(self.card.get("health"))
         return critic if self.reals is None else critic.with_reference(tensors.from_uint8(self.reals))
 
     def save(self, path: str | Path) -> Path:

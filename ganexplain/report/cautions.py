@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ganexplain.models import health
 from ganexplain.report import words
 
 Facts = Mapping[str, Any]
@@ -43,6 +44,12 @@ def trust(entry: Facts) -> str:
         "CHECK the explanation before you rely on it: none of the checks of deletion, randomisation and specificity "
         "could be run; the table says what each of them needs."
     )
+
+
+def training(entry: Facts) -> str:
+    """How the training of the judge's GAN ended; nothing where nobody recorded it."""
+    found = entry["critic"].get("health")
+    return "" if found is None else health.told(found)
 
 
 def page_title(entries: Sequence[Facts], planned: int, has_directions: bool) -> str:

@@ -126,6 +126,7 @@ def _sentences(entry: Mapping[str, Any], first: Attribution) -> dict[str, str]:
     return {
         "verdict": form.told(words.verdict(found, entry["critic"])),
         "trust": form.told(cautions.trust(entry)),
+        "training": cautions.training(entry),
         "where": words.where(entry["regions"], side, unit, whole, form.part),
         "against": words.against(entry["regions"], side, unit, form.part),
         "balance": form.told(words.balance(towards, away, side, unit)),

@@ -15,7 +15,8 @@ import ganexplain
 import ganexplain.cli
 from ganexplain.cli import main as cli
 
-COMMANDS = [m.name for m in pkgutil.iter_modules(ganexplain.cli.__path__) if m.name != "main" and m.name[0] != "_"]
+FILES = [m.name for m in pkgutil.iter_modules(ganexplain.cli.__path__) if m.name != "main" and m.name[0] != "_"]
+COMMANDS = [name.replace("_", "-") for name in FILES]
 Run = Callable[..., tuple[int, str, str]]
 
 
