@@ -50,6 +50,13 @@ def test_overrides_reach_every_kind_of_value() -> None:
         ("[optim]\nbetas=[0.5]", ValueError, "two numbers"),
         ("[optim]\nbetas=['a', 'b']", TypeError, "optim.betas"),
         ("[optim]\ndecay_from=2", ValueError, "must lie in"),
+        ("[optim]\nbeta2_to=1", ValueError, "beta2_to"),
+        ("[optim]\nn_critic=0", ValueError, "optim.n_critic must be at least 1"),
+        ("[run]\naugment='color'", TypeError, "run.augment must be a list of words in quotes"),
+        ("[run]\naugment=['colour']", ValueError, "did you mean 'color'"),
+        ("[run]\nprecision='float16'", ValueError, "did you mean 'bfloat16'"),
+        ("[watch]\nfakes=3", ValueError, "watch.fakes must be at least 100"),
+        ("[model]\nfamily='dcgan'\nconditional=1", TypeError, "model.conditional must be true or false"),
         ("[model]\nwidth=3", ValueError, "must name its family"),
         ("model = 3", TypeError, r"\[model\] must be a table"),
         ("loss = 3", TypeError, r"\[loss\] must be a table"),
@@ -61,6 +68,17 @@ def test_errors(tmp_path: Path, text: str, error: type[Exception], message: str)
     file.write_text(text)
     with pytest.raises(error, match=message):
         configs.load(file)
+
+
+def test_what_changed_is_told_field_by_field() -> None:
+    one = configs.load("dcgan", ["loss.gamma=2"])
+    other = configs.load("dcgan", ["loss.gamma=3", 'run.augment=["color"]', "model.norm=batch"])
+    assert one.changed(one) == {}
+    assert one.changed(other) == {
+        "loss.gamma": (2.0, 3.0),
+        "run.augment": ([], ["color"]),
+        "model.norm": (None, "batch"),
+    }
 
 
 def test_errors_of_names_and_overrides(tmp_path: Path) -> None:

@@ -60,6 +60,31 @@ def test_least_squares_draws_a_score_to_the_share_of_reals_which_is_no_log_odds(
     assert slope.item() == pytest.approx(0, abs=1e-7)
 
 
+def test_hinge_counts_what_is_on_the_wrong_side_of_its_margin() -> None:
+    pair = losses.get("hinge")
+    assert pair.discriminator(REAL, FAKE).item() == pytest.approx((0 + 2) / 2 + (1.5 + 4) / 2)
+    assert pair.generator(REAL, FAKE).item() == pytest.approx(-1.75)
+
+
+def test_wasserstein_is_the_difference_of_means() -> None:
+    pair = losses.get("wasserstein")
+    assert pair.discriminator(REAL, FAKE).item() == pytest.approx(1.75 - 0.5)
+    torch.testing.assert_close(pair.discriminator(REAL + 7, FAKE + 7), pair.discriminator(REAL, FAKE))
+    assert pair.generator(REAL, FAKE).item() == pytest.approx(-1.75)
+
+
+@pytest.mark.parametrize("name", sorted(losses.LOSSES))
+def test_the_balance_is_the_best_that_a_blind_discriminator_can_do(name: str) -> None:
+    """One score for all: no other one has a lower loss, and the generator's loss is taken there."""
+    pair = losses.get(name)
+    scores = torch.linspace(-2, 2, 81)
+    least = min(float(pair.discriminator(s[None], s[None])) for s in scores)
+    middle = {"least_squares": 0.5}.get(name, 0.0)
+    at = torch.tensor([middle])
+    assert pair.balance[0] == pytest.approx(least, abs=1e-6)
+    assert pair.balance == pytest.approx((float(pair.discriminator(at, at)), float(pair.generator(at, at))), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", sorted(losses.LOSSES))
 def test_the_generator_is_rewarded_for_fakes_that_score_higher(name: str) -> None:
     fake = (FAKE - 4).requires_grad_(True)  # below 1, beyond which least squares has its target
