@@ -118,6 +118,19 @@ def test_the_discriminator_may_move_more_often_each_time_on_other_images(
     assert len({goal for _, goal, _ in goals.seen}) == len(goals.seen)
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+def test_no_draw_of_reals_is_seen_twice_or_left_out(
+    digits: Tensor, monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    from ganexplain.training.batches import Batches
+
+    draws: list[int] = []
+    original = Batches.reals
+    monkeypatch.setattr(Batches, "reals", lambda own, draw: (draws.append(draw), original(own, draw))[1])
+    list(train(*_with(digits, f"optim.n_critic={turns}")))
+    assert draws == list(range(6 * (turns + 1)))
+
+
 def test_two_time_scales_and_the_burn_in_reach_both_optimisers(digits: Tensor) -> None:
     gan, images, config = _with(
         digits, "optim.lr_ratio=4", "run.burn_in=0.5", "optim.beta2_to=0.5", "loss.gamma_to=0.1", "loss.gamma=2"
