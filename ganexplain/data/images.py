@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganexplain import checks, tensors
 from ganexplain.data._decode import READ, SIXTEEN_BITS, as_unit, opaque, open_image
+from ganexplain.data._fit import FITS, fit_picture
 
 MAX_VALUES = 2**31  # of a whole folder: 8 GB as float32
 MAX_LABELS = 1024
@@ -24,31 +25,19 @@ RESIZES = {
     "box": Image.Resampling.BOX,
     "nearest": Image.Resampling.NEAREST,
 }
-SUFFIXES = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".pfm",
-    ]
-)
+NAMES = "png jpg jpeg jpe jfif webp tif tiff bmp gif ppm pgm pbm pnm pfm"
+SUFFIXES = frozenset(f".{name}" for name in NAMES.split())
 
 Size = int | tuple[int, int]
 
 
 def read_image(
-    path: str | os.PathLike[str], *, channels: int | None = None, size: Size | None = None, resize: str = "bilinear"
+    path: str | os.PathLike[str],
+    *,
+    channels: int | None = None,
+    size: Size | None = None,
+    resize: str = "bilinear",
+    fit: str = "stretch",
 ) -> Tensor:
     """Read one image file as it is meant to be seen.
 
@@ -58,8 +47,9 @@ def read_image(
     Args:
         path: a PNG, JPEG, WebP, TIFF, BMP, GIF or PPM file, told by its content and not by its suffix.
         channels: 1 (ITU-R BT.601 luma, as in PIL) or 3; None keeps grey grey and makes all else colour.
-        size: (height, width) or one number for both, in pixels; the image is stretched to it. None keeps its size.
+        size: (height, width) or one number for both, in pixels. None keeps the image's own.
         resize: "bilinear", "bicubic", "lanczos", "box" (all smooth when shrinking, as PIL does) or "nearest".
+        fit: of an image of other proportions than ``size``: "stretch" it, "crop" its middle, or "pad" it with black.
 
     Returns:
         (1, C, H, W) float32 in [-1, 1].
@@ -69,7 +59,8 @@ def read_image(
         ValueError: a folder, no image, a damaged one, or one of more than `MAX_PIXELS`.
     """
     _check_wishes(channels, size, resize)
-    return _tensor(open_image(Path(path)), str(path), channels, size, resize)
+    checks.one_of("fit", fit, FITS)
+    return from_picture(open_image(Path(path)), str(path), channels=channels, size=size, resize=resize, fit=fit)
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -164,7 +155,7 @@ def to_images(value: Any, *, channels: int | None = None) -> Tensor:
         return read_image(value, channels=channels)
     _check_wishes(channels, None, "bilinear")
     if isinstance(value, Image.Image):
-        return _tensor(ImageOps.exif_transpose(value), "the image", channels, None, "bilinear")
+        return from_picture(ImageOps.exif_transpose(value), "the image", channels=channels)
     if isinstance(value, np.ndarray):
         return _from_array(value, channels)
     if isinstance(value, Tensor):
@@ -233,7 +224,16 @@ def _is_image_name(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _tensor(image: Image.Image, name: str, channels: int | None, size: Size | None, resize: str) -> Tensor:
+def from_picture(
+    image: Image.Image,
+    name: str,
+    *,
+    channels: int | None = None,
+    size: Size | None = None,
+    resize: str = "bilinear",
+    fit: str = "stretch",
+) -> Tensor:
+    """`read_image` of what is decoded already; ``name`` is what errors call it."""
     if 0 in image.size:
         raise ValueError(f"{name} has no pixels ({image.width}x{image.height})")
     plain = as_unit(image, name)
@@ -241,8 +241,8 @@ def _tensor(image: Image.Image, name: str, channels: int | None, size: Size | No
         grey = image.mode in ("1", "L", "LA", "La")
         mode = {None: "L" if grey else "RGB", 1: "L", 3: "RGB"}[channels]
         plain = opaque(image).convert(mode)
-    if size is not None and (plain.height, plain.width) != _pair(size):
-        plain = plain.resize(_pair(size)[::-1], RESIZES[resize])
+    if size is not None:
+        plain = fit_picture(plain, _pair(size), fit, RESIZES[resize])
     pixels = torch.from_numpy(np.array(plain))
     planes = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
     if plain.mode != "F":
@@ -281,4 +281,4 @@ def _pictures(batch: np.ndarray[Any, Any], channels: int | None) -> Tensor:
     """Bytes (N, H, W, C) read as PIL images are."""
     plain = batch[..., 0] if batch.shape[-1] == 1 else batch
     pictures = [Image.fromarray(np.ascontiguousarray(one)) for one in plain]
-    return torch.cat([_tensor(picture, "the array", channels, None, "bilinear") for picture in pictures])
+    return torch.cat([from_picture(picture, "the array", channels=channels) for picture in pictures])

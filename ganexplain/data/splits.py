@@ -1,4 +1,4 @@
-"""Which images train a GAN and which are held out to judge it, by seed, recorded in the GAN's card."""
+"""Which images, or rows, train a GAN and which are held out to judge it, by seed, recorded in the GAN's card."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def split(data: DataSet, *, seed: int = 0, share: float = SHARE) -> Split:
             [_some(torch.nonzero(labels == c).flatten(), share, rng) for c in range(int(labels.max()) + 1)]
         )
     if not 0 < len(held) < n:
-        raise ValueError(f"{n} images are too few to hold some out and keep some; add images")
+        many = "rows" if data.feature_names else "images"
+        raise ValueError(f"{n} {many} are too few to hold some out and keep some; add {many}")
     keep = torch.ones(n, dtype=torch.bool)
     keep[held] = False
     order = torch.from_numpy(rng.permutation(len(held)))

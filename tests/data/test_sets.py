@@ -287,7 +287,7 @@ class TestDataSet:
         data = open_data(tmp_path / "a.npz")
         assert data.images.shape == (2, 1, 8, 8) or data.images.shape == (2, 1, 12, 12)
         assert (data.images == 77).all()  # a resize keeps a constant
-        assert "resized from 10x31" in data.source
+        assert data.source.endswith("centre-cropped from 10x31 to 10x10, resized to 8x8 (bilinear, smoothed)")
 
     def test_resizing_halves_like_a_mean_of_blocks_inside(self) -> None:
         ramp = torch.arange(16, dtype=torch.uint8).mul(10).expand(16, 16)[None, None].contiguous()
@@ -330,7 +330,9 @@ class TestDataSet:
 
 class TestOpen:
     def test_names(self) -> None:
-        assert set(DATA_SETS.names()) == {"digits", "fashion_mnist", "folder", "mnist", "npz"}
+        assert set(DATA_SETS.names()) == set(
+            ["digits", "fashion_mnist", "folder", "grid_25", "idx", "mnist", "npz", "ring_8", "rows"]
+        )
         with pytest.raises(ValueError, match="did you mean 'digits'"):
             open_data("digit")
 
@@ -338,7 +340,7 @@ class TestOpen:
         with pytest.raises(FileNotFoundError, match="no folder or file"):
             open_data(tmp_path / "absent")
         (tmp_path / "a.txt").write_text("")
-        with pytest.raises(ValueError, match=r"neither a folder of images nor a \.npz"):
+        with pytest.raises(ValueError, match=r"neither a folder of images nor a \.npz or \.csv"):
             open_data(tmp_path / "a.txt")
 
 

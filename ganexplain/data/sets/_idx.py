@@ -72,12 +72,10 @@ class IdxSet:
 
     def _from_files(self, folder: Path, files: list[Path]) -> DataSet:
         train, train_labels, test, test_labels = (read_idx(f) for f in files)
-        for name, images, labels in (("train", train, train_labels), ("t10k", test, test_labels)):
-            if images.ndim != 3 or tuple(images.shape[1:]) != (28, 28) or labels.shape != (len(images),):
-                raise ValueError(
-                    f"{folder} must hold 28x28 images with one label each, got {tuple(images.shape)} and "
-                    f"{tuple(labels.shape)} in the {name} files"
-                )
+        check_pairs(train, train_labels, "train")
+        check_pairs(test, test_labels, "t10k")
+        if train.shape[1:] != (28, 28):
+            raise ValueError(f"{self.title} has images of 28x28, got {tuple(train.shape)}; open idx:{folder}")
         first = tuple(train_labels[: len(self.first_labels)].tolist())
         if first != self.first_labels:
             raise ValueError(
@@ -90,6 +88,15 @@ class IdxSet:
 
 def _file(folder: Path, stem: str) -> Path | None:
     return next((p for p in (folder / f"{stem}.gz", folder / stem) if p.is_file()), None)
+
+
+def check_pairs(images: Tensor, labels: Tensor, part: str) -> None:
+    """Raise unless ``images`` (N, H, W) have ``labels`` (N,)."""
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or 0 in images.shape:
+        raise ValueError(
+            f"expected images (N, H, W) with one label each, got {tuple(images.shape)} and {tuple(labels.shape)} in "
+            f"the {part} files"
+        )
 
 
 def read_idx(path: str | Path) -> Tensor:

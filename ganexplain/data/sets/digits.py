@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.data.sets._dataset import DataSet
+from ganexplain.data.sets._dataset import DataSet, Wish
 
 __all__ = ["digits"]
 
@@ -17,7 +17,7 @@ SOURCE = (
 LEVELS = 16  # each of the 8x8 pixels counts the ink in a 4x4 block
 
 
-def digits(path: Path | None, resolution: int | None, channels: int | None) -> DataSet:
+def digits(path: Path | None, wish: Wish) -> DataSet:
     """The digits as bytes: the count 0..16 of each pixel becomes 0..255."""
     if path is not None:
         raise ValueError(f"digits come with scikit-learn and are read from no folder, got {path}; write only digits")

