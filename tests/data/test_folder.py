@@ -30,18 +30,21 @@ def test_train_and_test_are_an_official_split(tmp_path: Path) -> None:
     (tmp_path / ".cache").mkdir()
     data = open_data(tmp_path)
     assert values(data) == [10, 20, 30, 40, 50]
-    assert data.labels is not None and data.labels.tolist() == [0, 0, 1, 0, 1]
+    assert data.labels is not None
+    assert data.labels.tolist() == [0, 0, 1, 0, 1]
     assert data.class_names == ("cat", "dog")
     assert data.official_test == 2
     assert "2 of them, in test, are its test images" in data.source
     parts = split(data)
-    assert parts.train.tolist() == [0, 1, 2] and parts.official
+    assert parts.train.tolist() == [0, 1, 2]
+    assert parts.official
 
 
 def test_test_images_may_lack_a_class_but_not_have_another(tmp_path: Path) -> None:
     put(tmp_path, "Train/a/1.png", "Train/b/1.png", "VAL/b/2.png")
     data = open_data(tmp_path)
-    assert data.labels is not None and data.labels.tolist() == [0, 1, 1]
+    assert data.labels is not None
+    assert data.labels.tolist() == [0, 1, 1]
     put(tmp_path, "VAL/c/1.png")
     with pytest.raises(ValueError, match=r"VAL has the class 'c', and .*Train has a, b; both need the same classes"):
         open_data(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 
 from ganexplain.data.sets import DATA_SETS, DataSet, open_data
+from ganexplain.data.sets import fashion_mnist as fashion_mnist_file
 from ganexplain.data.sets._idx import FILES, IdxSet, read_idx
 from ganexplain.data.sets.fashion_mnist import FASHION_MNIST
 from ganexplain.data.sets.mnist import MNIST
@@ -112,6 +114,84 @@ class TestFashionMnist:
         assert data.images.shape == (70_000, 1, 28, 28)
         assert torch.bincount(data.labels).tolist() == [7000] * 10
         assert "MIT" in data.source
+
+    @pytest.mark.parametrize("fault", ["none", "order", "shape", "bytes", "shares"])
+    def test_a_download_is_checked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+        sizes = (100, 20)
+        labels = np.concatenate([np.tile(np.arange(10), n // 10) for n in sizes])
+        labels[:10] = FASHION_MNIST.first_labels
+        labels[10 : sizes[0]] = np.repeat(np.arange(10), 10 - np.bincount(labels[:10], minlength=10))
+        rows = np.random.default_rng(0).integers(0, 256, (sum(sizes), 784)).astype(np.float64)
+        rows[0, :2] = 0, 255
+        if fault == "order":
+            labels = labels[::-1].copy()
+        if fault == "shape":
+            rows = rows[:-1]
+        if fault == "bytes":
+            rows /= 255
+        if fault == "shares":
+            labels[20] = (labels[20] + 1) % 10
+        monkeypatch.setattr(IdxSet, "folders", lambda _: [tmp_path])
+        monkeypatch.setattr(fashion_mnist_file, "TRAIN", sizes[0])
+        monkeypatch.setattr(fashion_mnist_file, "TEST", sizes[1])
+        answer = SimpleNamespace(data=rows, target=labels.astype(str).astype(object))
+        monkeypatch.setattr("sklearn.datasets.fetch_openml", lambda *_, **__: answer)
+        if fault != "none":
+            with pytest.raises(ValueError, match=r"sent something else than Fashion-MNIST's 120 .*GANEXPLAIN_DATA"):
+                open_data("fashion-mnist")
+            return
+        data = open_data("fashion-mnist")
+        assert np.array_equal(data.images.flatten(1).numpy(), rows)
+        assert data.labels is not None
+        assert np.array_equal(data.labels.numpy(), labels)
+        assert data.official_test == 20
+        assert "kept in scikit-learn's data folder" in data.source
+
+
+class TestAnyIdx:
+    def test_any_set_of_the_family(self, clothes: Path) -> None:
+        data, named = open_data(f"idx:{clothes}"), open_data("fashion-mnist")
+        assert torch.equal(data.images, named.images)
+        assert data.labels is not None
+        assert torch.equal(data.labels, named.labels)
+        assert data.class_names == tuple("0123456789")
+        assert data.official_test == 10
+        assert data.source == f"4 idx files of the folder {clothes.name}"
+
+    def test_torchvisions_folder_and_no_test_images(self, tmp_path: Path) -> None:
+        raw = write_idx(tmp_path / "KMNIST" / "raw", MNIST, packed=False)
+        for spec in (tmp_path / "KMNIST", raw):
+            assert open_data(f"idx:{spec}").name == "KMNIST"
+        for stem in FILES[2:]:
+            (raw / stem).unlink()
+        data = open_data(f"idx:{raw}")
+        assert (len(data), data.official_test) == (20, 0)
+        assert "no test images" in data.source
+
+    def test_emnist_stands_upright_and_its_labels_start_at_one(self, tmp_path: Path) -> None:
+        labels = np.array([1, 26, 2, 1], np.uint8)
+        for part, n in (("train", 4), ("test", 2)):
+            stem = f"emnist-letters-{part}"
+            (tmp_path / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(PIXELS[:n])))
+            (tmp_path / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels[:n])))
+        data = open_data(f"idx:{tmp_path}")
+        assert np.array_equal(data.images[:4, 0].numpy(), PIXELS[:4].transpose(0, 2, 1))
+        assert "EMNIST stands upright" in data.source
+        assert data.class_names == ("1", "2", "26")
+        assert data.labels is not None
+        assert data.labels.tolist() == [0, 2, 1, 0, 0, 2]
+        (tmp_path / "emnist-digits-train-images-idx3-ubyte").write_bytes(b"")
+        with pytest.raises(ValueError, match="holds several sets .*emnist-digits.*a folder of its own"):
+            open_data(f"idx:{tmp_path}")
+
+    def test_errors(self, clothes: Path, tmp_path: Path) -> None:
+        (clothes / f"{FILES[1]}.gz").unlink()
+        with pytest.raises(FileNotFoundError, match="no train labels in .*train-labels-idx1-ubyte"):
+            open_data(f"idx:{clothes}")
+        with pytest.raises(FileNotFoundError, match="no folder"):
+            open_data(f"idx:{tmp_path / 'absent'}")
+        with pytest.raises(FileNotFoundError, match="write idx:FOLDER"):
+            open_data("idx")
 
 
 class TestMnist:
