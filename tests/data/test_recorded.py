@@ -131,7 +131,7 @@ def test_another_split_is_named() -> None:
     was = record(data, split(data))
     with pytest.raises(ValueError, match=": the split's seed was 0, now 1; give"):
         check_same(was, data, split(data, seed=1))
-    with pytest.raises(ValueError, match=": 4 rows held out then, 12 now, |: 4 rows held out then, 12 now; 36 rows"):
+    with pytest.raises(ValueError, match=": 4 rows held out then, 12 now; 36 rows to train on then, 28 now; give"):
         check_same(was, data, split(data, share=0.3))
     other = replace(split(data), held_out=split(data).held_out.flip(0))
     with pytest.raises(ValueError, match=": other rows are held out; give"):
