@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,39 @@ def test_a_side_over_the_limit_without_a_resolution(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sides of 1024"):
         open_data(tmp_path)
     assert open_data(tmp_path, resolution=8).resolution == 8
+
+
+def test_the_layout_of_stylegans_tool(tmp_path: Path) -> None:
+    put(tmp_path, "00000/img0.png", "00000/img1.png", "00001/img2.png")
+    listed = [["00000/img0.png", 7], ["00000\\img1.png", 3], ["00001/img2.png", 7], ["00001/absent.png", 1]]
+    file = tmp_path / "dataset.json"
+    file.write_text(json.dumps({"labels": listed}))
+    data = open_data(tmp_path)
+    assert values(data) == [10, 20, 30]
+    assert data.class_names == ("3", "7")
+    assert data.labels is not None
+    assert data.labels.tolist() == [1, 0, 1]
+    assert data.source.endswith("; labels from its dataset.json")
+    file.write_text('{"labels": null}')
+    assert open_data(tmp_path).labels is None
+    for label in (None, 1.5, True, "a", [1]):
+        file.write_text(json.dumps({"labels": [*listed[:2], [listed[2][0], label]]}))
+        with pytest.raises(ValueError, match=r"no whole number as the label of 00001/img2\.png"):
+            open_data(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"labels": 5}', '{"labels": [1]}', "[" * 10_000, "\xff"])
+def test_a_damaged_dataset_json(tmp_path: Path, text: str) -> None:
+    put(tmp_path, "a.png")
+    (tmp_path / "dataset.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r'must be {"labels": \[\["name\.png", 0\], .* repair it'):
+        open_data(tmp_path)
+
+
+def test_a_zip_file_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"neither a folder .* unpack a \.zip"):
+        open_data(tmp_path / "a.zip")
 
 
 def test_a_folder_of_idx_files_says_how_it_is_opened(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def open_data(
     elif path.exists():
         raise ValueError(
             f"{path} is neither a folder of images nor a .npz or .csv file; put images in a folder or save a .npz"
+            + (", unpack a .zip" if path.suffix.lower() == ".zip" else "")
         )
     elif path.parent != Path("."):
         raise FileNotFoundError(f"no folder or file {path}")

@@ -71,7 +71,7 @@ class DataSet:
     units: Mapping[str, str] = field(default_factory=dict)
     modes: Tensor | None = None
     sigma: float | None = None
-    _cache: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.feature_names:
@@ -181,7 +181,7 @@ class DataSet:
                 )
             images = fit_bytes(images, (side, side), fit)
             source += f"; {described(height, width, (side, side), fit)}"
-        return self if images is self.images else replace(self, images=images, source=source, _cache={})
+        return self if images is self.images else replace(self, images=images, source=source)
 
 
 def _check_images(images: Tensor) -> None:

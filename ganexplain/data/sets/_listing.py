@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from ganexplain.data.images import SUFFIXES
 
 TRAIN = "train"
 HELD_OUT = ("test", "val", "valid", "validation")
+JSON_LABELS = "dataset.json"  # of StyleGAN's data set tool
+MAX_JSON = 2**28
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,15 @@ class _Look:
 def listing(root: Path) -> Listing:
     """The pictures of a folder: directly in it, in class folders, or either of these in ``train`` and ``test``.
 
+    Where it holds a ``dataset.json`` of StyleGAN's data set tool, the labels are in there, and folders are no classes.
+
     Raises:
         FileNotFoundError: there is no picture.
         ValueError: an arrangement that could be read in several ways; the message names the folders.
     """
     top = _look(root)
+    if (root / JSON_LABELS).is_file():
+        return _by_json(root, top)
     parts = {folder.name.lower(): folder for folder in top.folders if folder.name.lower() in (TRAIN, *HELD_OUT)}
     tests = [folder for name, folder in parts.items() if name != TRAIN]
     if TRAIN not in parts or top.pictures or len(parts) < len(top.folders):
@@ -102,6 +109,35 @@ def _plain(root: Path, here: _Look) -> tuple[list[Path], list[int] | None, tuple
     files = [file for look in classes.values() for file in look.pictures]
     labels = [label for label, look in enumerate(classes.values()) for _ in look.pictures]
     return files, labels, tuple(folder.name for folder in classes), others
+
+
+def _by_json(root: Path, top: _Look) -> Listing:
+    """Pictures in folders of a thousand, and in a file the label of each, or null."""
+    files = top.pictures + [file for folder in top.folders for file in _look(folder).pictures]
+    if not files:
+        raise FileNotFoundError(f"no picture in {root}")
+    path = root / JSON_LABELS
+    with path.open("rb") as file:
+        raw = file.read(MAX_JSON + 1)
+    if len(raw) > MAX_JSON:
+        raise ValueError(f"{path} has more than {MAX_JSON} bytes, more than is read")
+    try:
+        content = json.loads(raw)
+        pairs = content["labels"]
+        given = None if pairs is None else {str(name).replace("\\", "/"): label for name, label in pairs}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        wanted = '{"labels": [["name.png", 0], ...]} or {"labels": null}'
+        raise ValueError(f"{path} must be {wanted} ({type(error).__name__}); remove or repair it") from error
+    if given is None:
+        return Listing(files, None, (), 0, (f"no labels in its {path.name}",))
+    labels = [given.get(file.relative_to(root).as_posix()) for file in files]
+    bad = [file for file, label in zip(files, labels, strict=True) if type(label) is not int]
+    if bad:
+        raise ValueError(f"{path} has no whole number as the label of {bad[0].relative_to(root).as_posix()}; add it")
+    values = sorted({int(label) for label in labels if label is not None})
+    index = {value: i for i, value in enumerate(values)}
+    indices = [index[label] for label in labels if label is not None]
+    return Listing(files, indices, tuple(map(str, values)), 0, (f"labels from its {path.name}",))
 
 
 def _look(folder: Path) -> _Look:
