@@ -33,7 +33,7 @@ class Ended:
     said: str
 
 
-def launch(function: str, folder: Path, *, size: int = 2, meetings: int = 1, seconds: float = 120) -> list[Ended]:
+def launch(function: str, folder: Path, *, size: int = 2, meetings: int = 1, seconds: float = 240) -> list[Ended]:
     """Run the function in ``size`` processes; one that is still there after ``seconds`` fails the test.
 
     They may join ``meetings`` worlds one after another, by `meeting`.

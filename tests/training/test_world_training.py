@@ -25,7 +25,7 @@ from ganexplain.training.penalties import squared_slope
 from ganexplain.training.world import World, WorldError
 from tests.training._ranks import Ended, launch, meeting
 
-TIMEOUT = 5.0
+TIMEOUT = 60.0  # seconds
 SMALL = ["model.width=8", "model.z_dim=8", "model.depth=0", "run.batch=8", "run.steps=40", "loss.gamma=0.3"]
 BUSY = ["run.flip=true", 'run.augment=["color", "translation", "cutout"]', "optim.n_critic=2", "optim.clip=1"]
 CLASSES = 3
@@ -290,5 +290,5 @@ def test_one_process_continues_what_two_began(ended: list[Ended]) -> None:
 def test_a_killed_process_ends_the_other_with_an_error(ended: list[Ended]) -> None:
     assert ended[1].status == -signal.SIGKILL
     assert ended[0].status == 1
-    assert ended[0].found["waited"] < TIMEOUT
+    assert ended[0].found["waited"] < TIMEOUT / 4
     assert "WorldError: process 0 of 2 lost the others in average: one has ended or does not answer" in ended[0].said
