@@ -246,7 +246,7 @@ def _place() -> tuple[int, int, int]:
     given = {name: os.environ.get(name) for name in names}
     if given["WORLD_SIZE"] in (None, "", "1"):
         return 0, 1, 0
-    given["LOCAL_RANK"] = given["LOCAL_RANK"] or given["RANK"]
+    given["LOCAL_RANK"] = given["LOCAL_RANK"] or "0"  # launchers of one process a machine leave it out
     missing = [n for n in (*names, "MASTER_ADDR", "MASTER_PORT") if not given.get(n, os.environ.get(n))]
     if missing:
         raise ValueError(f"WORLD_SIZE is set, but {', '.join(missing)} is not; start the processes with torchrun")

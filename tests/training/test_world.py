@@ -208,7 +208,7 @@ def test_a_batch_must_divide(batch: int, near: str) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is set, but RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT is not"),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is set, but RANK, MASTER_ADDR, MASTER_PORT is not"),
         (
             {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "a"},
             "but MASTER_PORT is not; start the",
@@ -224,6 +224,19 @@ def test_an_incomplete_environment_is_named(given: dict[str, str], words: str, m
         monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=words), World.join():
         pass
+
+
+def test_a_launcher_of_one_process_a_machine_names_no_local_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    taken: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError), World.join(device="cuda"):
+        pass
+    assert taken == [torch.device("cuda", 0)]
 
 
 @pytest.mark.parametrize("name", ["mps", "cuda:0"])
