@@ -190,7 +190,7 @@ class TestAnyIdx:
             open_data(f"idx:{clothes}")
         with pytest.raises(FileNotFoundError, match="no folder"):
             open_data(f"idx:{tmp_path / 'absent'}")
-        with pytest.raises(FileNotFoundError, match="write idx:FOLDER"):
+        with pytest.raises(ValueError, match="write idx:FOLDER"):
             open_data("idx")
 
 

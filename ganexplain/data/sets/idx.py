@@ -26,8 +26,10 @@ def idx(path: Path | None, wish: Wish) -> DataSet:
         FileNotFoundError: there are no such files.
         ValueError: several sets in one folder, damaged files, or images without a label each.
     """
-    if path is None or not path.is_dir():
-        raise FileNotFoundError(f"no folder {path}; write idx:FOLDER, the folder of the files of an MNIST-like set")
+    if path is None:
+        raise ValueError("idx needs the folder of the files of an MNIST-like set; write idx:FOLDER")
+    if not path.is_dir():
+        raise FileNotFoundError(f"no folder {path}")
     raw = path / "raw"  # torchvision's
     place = raw if raw.is_dir() and not any(path.glob("*-ubyte*")) else path
     first = _file(place, TRAIN, "images"), _file(place, TRAIN, "labels")
