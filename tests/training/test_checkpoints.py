@@ -200,7 +200,7 @@ def test_a_damaged_list_loses_no_checkpoint(tmp_path: Path) -> None:
         b"[]",
         b'{"files": 3, "best": 1}',
         b"[" * 10**5,
-        b" " * 2**21,
+        whole + b" " * 2**20,
     ):
         listed.write_bytes(damaged)
         found, notes = kept.load() or ({}, [])
@@ -211,6 +211,14 @@ def test_a_damaged_list_loses_no_checkpoint(tmp_path: Path) -> None:
     assert intact((kept.load() or [{}])[0], 2)
     kept.save(state(3), 3)
     assert intact((kept.load() or [{}])[0], 3)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    kept = filled(tmp_path, 1)
+    for name in (".latest.json.x1y2", "step-000000002.77.unfinished"):
+        (tmp_path / name).write_bytes(b"half")
+    kept.save(state(2), 2)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".pt", ".pt"]
 
 
 def test_a_missing_file_is_noted(tmp_path: Path) -> None:
