@@ -59,7 +59,7 @@ def _header(cells: Any, path: Path) -> tuple[str, ...]:
             raise ValueError(f"row {number} of {path} has {len(row)} cells, expected {width} as in its first line")
     names: tuple[str, ...] = cells.header or tuple(f"column {i + 1}" for i in range(width))
     for place, name in enumerate(names, 1):
-        if cells.header and _is_number(name):
+        if cells.header and _number(name) is not None:
             raise ValueError(f"the first line of {path} has words beside {name!r}; add a line above with names alone")
         if not name:
             raise ValueError(
@@ -71,33 +71,26 @@ def _header(cells: Any, path: Path) -> tuple[str, ...]:
     return names
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float | None:
+    """The number that a cell holds, infinite and NaN ones too; None of a word."""
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _numbers(name: str, texts: tuple[str, ...], path: Path) -> Any:
-    values = np.empty(len(texts))
-    words: list[int] = []
-    absent: list[int] = []
-    for i, text in enumerate(texts):
-        try:
-            values[i] = float(text)
-        except ValueError:
-            (absent if text.strip().lower() in MISSING else words).append(i)
-        else:
-            if not np.isfinite(values[i]):
-                absent.append(i)
+    found = [_number(text) for text in texts]
+    words = [i for i, value in enumerate(found) if value is None and texts[i].strip().lower() not in MISSING]
     if words:
         some = ", ".join(repr(word) for word in list(dict.fromkeys(texts[i] for i in words))[:SHOWN])
         raise ValueError(
             f"the column {name!r} of {path} holds words ({some}, row {words[0] + 1} first) and a GAN of rows is "
             "trained on numbers; write them as numbers, leave the column out, or call it 'class' if it is that"
         )
-    if absent:
+    values = np.array(found, dtype=np.float64)  # None becomes NaN
+    absent = np.flatnonzero(~np.isfinite(values))
+    if len(absent):
         raise ValueError(
             f"the column {name!r} of {path} has no finite value in {len(absent)} of {len(texts)} rows, row "
             f"{absent[0] + 1} first; fill them in, or leave these rows or the column out"
