@@ -131,6 +131,7 @@ class Training(Iterator[Step]):
         self.d = gan.discriminator.to(device).train().requires_grad_(True)
         for network in (self.g, self.d):
             laid_out(network, torch.channels_last)  # a fifth faster on a CPU at 28x28
+        self.world.agree(config=str(config.as_dict()), images=str(tuple(images.shape)))
         self.world.broadcast(self.g, self.d, self.average)
         batches = Batches(images, labels, gan.generator, config, self.world, torch.device(device))
         self.updates = Updates((self.g, self.d), batches, config, self.world)
@@ -167,8 +168,12 @@ class Training(Iterator[Step]):
     def state(self) -> dict[str, Any]:
         """All that `load` needs to continue bit for bit: plain tensors, numbers and names, copied.
 
-        Processes must agree on it: buffers, such as those of BatchNorm, become those of the first.
+        Processes must call it together: buffers, such as those of BatchNorm, become those of the first.
+
+        Raises:
+            WorldError: their weights differ, so no state is that of the run.
         """
+        self.world.same(self.g, self.d, self.average)
         self.world.broadcast(self.g, self.d, self.average)
         return {
             "number": self.number,

@@ -195,6 +195,24 @@ def stateful(world: World) -> dict[str, Any]:
     return training.state()
 
 
+def apart(world: World) -> dict[str, str]:
+    """What is said of processes with other configs, and of processes whose weights have come apart."""
+    said = {}
+    try:
+        made(world, f"loss.gamma={world.rank}")
+    except WorldError as error:
+        said["config"] = str(error)
+    training = made(world)
+    next(training)
+    with torch.no_grad():
+        training.average.layers[1].bias[0] += world.rank
+    try:
+        training.state()
+    except WorldError as error:
+        said["weights"] = str(error)
+    return said
+
+
 def scenario() -> Iterator[dict[str, Any]]:
     """All in one start; process 1 ends by a kill in the midst of a step, after which process 0 does as it does."""
     with meeting(TIMEOUT) as world:
@@ -209,6 +227,7 @@ def scenario() -> Iterator[dict[str, Any]]:
             "resumed": resumed(world),
             "state": (state := stateful(world)),
             "continued": continued(world, state),
+            "apart": apart(world),
         }
         yield found
         training = made(world)
@@ -285,6 +304,13 @@ def test_two_processes_continue_bit_for_bit(ended: list[Ended]) -> None:
 
 def test_one_process_continues_what_two_began(ended: list[Ended]) -> None:
     assert near(continued(World(), ended[0].found["state"]), ended[0].found["continued"], 1e-5)
+
+
+def test_processes_that_have_come_apart_save_nothing(ended: list[Ended]) -> None:
+    for process in ended:
+        said = process.found["apart"]
+        assert said["config"].startswith("the setting config of process 1 is not process 0's; start all processes")
+        assert said["weights"].startswith("the parameter DCGenerator (3).layers.1.bias of process 1 is not process 0's")
 
 
 def test_a_killed_process_ends_the_other_with_an_error(ended: list[Ended]) -> None:
