@@ -40,7 +40,7 @@ def checked(value: Any) -> dict[str, Any] | None:
     rows = [row for row in given if isinstance(row, Mapping)][:MOST] if isinstance(given, list | tuple) else []
     return {
         "verdict": value["verdict"],
-        "words": _text(value.get("words")),
+        "words": plain_text(value.get("words")),
         "step": _whole(value.get("step")),
         "readings": [_reading(row) for row in rows],
     }
@@ -49,18 +49,19 @@ def checked(value: Any) -> dict[str, Any] | None:
 def _reading(row: Mapping[str, Any]) -> dict[str, Any]:
     level = row.get("level")
     return {
-        "name": _text(row.get("name")),
+        "name": plain_text(row.get("name")),
         "value": _number(row.get("value")),
-        "unit": _text(row.get("unit")),
+        "unit": plain_text(row.get("unit")),
         "warn": _limit(row.get("warn")),
         "fail": _limit(row.get("fail")),
         "level": level if level in LEVELS else "unknown",
-        "words": _text(row.get("words")),
+        "words": plain_text(row.get("words")),
         "step": _whole(row.get("step")),
     }
 
 
-def _text(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """A text on one line and of a bounded length; "" for what is none."""
     text = " ".join(value.split()) if isinstance(value, str) else ""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
