@@ -16,7 +16,7 @@ from ganexplain.models import health
 from ganexplain.report.training import charts, folder, lines, samples, words
 from ganexplain.report.words import number
 
-KIND = "ganexplain.training"
+KIND = "ganexplain.training-report"
 MARK = f'<meta name="kind" content="{KIND}">'
 HEAD = 2000  # bytes of a file in which the mark is looked for
 PAGE = "training.html"
