@@ -6,32 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
 from ganexplain import store, tensors
-from ganexplain.training.metrics import PRESENT, coverage, frechet, kl, precision, recall
+from ganexplain.training.metrics import frechet, histogram, kl, neighbourhoods, present
+from ganexplain.training.metrics.classifier import WIDTH, Network
 
-WIDTH = 64  # features
 EPOCHS, BATCH, SHIFT = 12, 64, 2
 SURE = 0.9
-
-
-class Network(nn.Module):
-    """Three convolutions to 64 features, then one linear layer to the classes."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(channels, 24, 3, 2, 1), nn.ReLU(), nn.Conv2d(24, 48, 3, 2, 1), nn.ReLU(),
-            nn.Conv2d(48, 64, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.LazyLinear(WIDTH), nn.ReLU(),
-        )  # fmt: skip
-        self.head = nn.Linear(WIDTH, classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, classes) logits of images in [-1, 1]."""
-        logits: Tensor = self.head(self.features(images))
-        return logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +29,7 @@ class Reader:
         """Train on uint8 images (N, C, H, W), moved by up to two pixels, with labels (N,); same seed, same weights."""
         x, rng = tensors.from_uint8(images), tensors.rng(seed, "reader")
         with tensors.isolated(seed, "reader"):
-            network = Network(images.shape[1], int(labels.max()) + 1)
-            network(x[:2])
+            network = Network(images.shape[1], int(labels.max()) + 1, images.shape[2])
         steps = epochs * (len(x) // BATCH)
         optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
@@ -96,7 +78,7 @@ def quality(reader: Reader, real: Tensor, draws: list[Tensor], prior: Tensor) ->
     own, sets = reader.features(real), [reader.features(fakes) for fakes in draws]
     distances = torch.tensor([frechet(part, own) for part in sets])
     read = reader.probabilities(torch.cat(draws))
-    shares = torch.bincount(read.argmax(1), minlength=len(prior)).double() / len(read)
+    shares, near = histogram(read.argmax(1), len(prior)), [neighbourhoods(own, part) for part in sets]
 
     def mean(values: list[float]) -> float:
         return sum(values) / len(values)
@@ -104,11 +86,11 @@ def quality(reader: Reader, real: Tensor, draws: list[Tensor], prior: Tensor) ->
     return {
         "fd": float(distances.mean()),
         "fd_sd": float(distances.std()) if len(draws) > 1 else 0.0,
-        "present": int((shares > PRESENT).sum()),
+        "present": present(shares),
         "kl": kl(shares, prior),
         "confident": float((read.amax(1) > SURE).double().mean()),
-        "precision": mean([precision(own, part) for part in sets]),
-        "recall": mean([recall(own, part) for part in sets]),
-        "coverage": mean([coverage(own, part) for part in sets]),
+        "precision": mean([part.precision for part in near]),
+        "recall": mean([part.recall for part in near]),
+        "coverage": mean([part.coverage for part in near]),
         "n_fakes": len(read),
     }
