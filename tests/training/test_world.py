@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks import readme
 from ganexplain.training.world import World, WorldError
-from tests.training._ranks import Ended, launch, meeting
+from tests.training._ranks import ROOT, Ended, launch, meeting
 
 LONG, SHORT = 60.0, 5.0  # seconds; also for processes to find each other, on a busy machine
 
@@ -250,3 +251,14 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert World(4, 8, 0).device("cuda") == torch.device("cuda", 0)
     with pytest.raises(ValueError, match="process 1 of this machine has no GPU, since there are 1"):
         World(5, 8, 1).device("cuda")
+
+
+def test_the_page_says_what_was_measured_and_its_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    text = (ROOT / "docs" / "many-machines.md").read_text("utf-8")
+    assert readme.differences(text, ROOT / "benchmarks" / "results") == []
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["step"].step == 2
+    assert found["loss"] == found["step"].loss_d
