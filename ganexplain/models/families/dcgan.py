@@ -7,12 +7,12 @@ depend on more than the image, so the default has neither and relies on R1 and R
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from ganexplain import checks
-from ganexplain.models.families._architecture import Images, initialise
+from ganexplain.models.families._architecture import Embedded, Projected, Pyramid, initialise
 from ganexplain.models.generator import Generator
 
 __all__ = ["DCGAN"]
@@ -22,11 +22,10 @@ NORMS = ("none", "batch")
 
 
 @dataclass(frozen=True)
-class Architecture(Images):
-    """What both networks are built from, beside resolution, channels and z_dim.
+class Architecture(Pyramid):
+    """What both networks are built from, beside resolution, channels, z_dim, num_classes and width.
 
     Attributes:
-        width: channels of the discriminator's first convolution; they double as the side halves, up to 8 * width.
         norm: "none" or "batch".
         depth: 3x3 convolutions after each enlargement of the generator.
         critic_depth: 3x3 convolutions after each halving of the discriminator.
@@ -34,35 +33,15 @@ class Architecture(Images):
 
     family: ClassVar[str] = "dcgan"
 
-    width: int = 32
     norm: str = "none"
     depth: int = 0
     critic_depth: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.positive(self.width, "width")
         checks.one_of("norm", self.norm, NORMS)
         if min(self.depth, self.critic_depth) < 0:
             raise ValueError(f"depth and critic_depth must be 0 or more, got {self.depth} and {self.critic_depth}")
-
-    @property
-    def levels(self) -> int:
-        """How often the side is halved: at least once, then down to 4 or to an odd number."""
-        side, levels = self.resolution // 2, 1
-        while side > 4 and side % 2 == 0:
-            side, levels = side // 2, levels + 1
-        return levels
-
-    @property
-    def widths(self) -> list[int]:
-        """Channels after each halving."""
-        return [self.width * min(2**i, 8) for i in range(self.levels)]
-
-    @property
-    def base(self) -> int:
-        """Side of the smallest maps."""
-        return int(self.resolution // 2**self.levels)
 
 
 class DCGenerator(Generator):
@@ -71,8 +50,10 @@ class DCGenerator(Generator):
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
         self.z_dim, self.resolution, self.channels = shape.z_dim, shape.resolution, shape.channels
+        self.num_classes = shape.num_classes
+        self.embedded = Embedded(shape) if shape.num_classes else None
         widths = shape.widths[::-1]
-        self.start = nn.Linear(shape.z_dim, widths[0] * shape.base**2)
+        self.start = nn.Linear(shape.code_dim, widths[0] * shape.base**2)
         self.unflatten = nn.Unflatten(1, (widths[0], shape.base, shape.base))
         layers: list[nn.Module] = [*_norm(shape.norm, widths[0]), nn.LeakyReLU(SLOPE)]
         for before, after in zip(widths[:-1], widths[1:], strict=True):
@@ -86,9 +67,10 @@ class DCGenerator(Generator):
             layers += [nn.ConvTranspose2d(widths[-1], shape.channels, 4, 2, 1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim)."""
-        images: Tensor = self.layers(self.unflatten(self.start(z)))
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim) and, of a conditional one, labels (N,)."""
+        codes = z if self.embedded is None else self.embedded(z, labels)
+        images: Tensor = self.layers(self.unflatten(self.start(codes)))
         return images
 
 
@@ -97,6 +79,7 @@ class DCDiscriminator(nn.Module):
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
+        self.num_classes = shape.num_classes
         widths = [shape.channels, *shape.widths]
         layers: list[nn.Module] = []
         for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
@@ -105,11 +88,13 @@ class DCDiscriminator(nn.Module):
             layers += _smooth(after, shape.critic_depth, shape.norm)
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(widths[-1] * shape.base**2, 1)
+        self.projected = Projected(shape.num_classes, self.head.in_features) if shape.num_classes else None
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N,) scores of images (N, C, H, W) in [-1, 1]."""
-        score: Tensor = self.head(self.layers(images)).flatten()
-        return score
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N,) scores of images (N, C, H, W) in [-1, 1] and, of a conditional one, labels (N,)."""
+        features = self.layers(images)
+        score: Tensor = self.head(features).flatten()
+        return score if self.projected is None else score + self.projected(features, labels)
 
 
 def _norm(kind: str, width: int) -> list[nn.Module]:
@@ -128,14 +113,14 @@ class DCGAN:
     """The family's builders; keyword arguments are the fields of `Architecture`."""
 
     @staticmethod
-    def generator(**architecture: int | str) -> DCGenerator:
+    def generator(**architecture: Any) -> DCGenerator:
         """A new generator, initialised from torch's current random state."""
         network = DCGenerator(Architecture.read(architecture))
         initialise(network, SLOPE)
         return network
 
     @staticmethod
-    def discriminator(**architecture: int | str) -> DCDiscriminator:
+    def discriminator(**architecture: Any) -> DCDiscriminator:
         """A new discriminator, initialised from torch's current random state."""
         network = DCDiscriminator(Architecture.read(architecture))
         initialise(network, SLOPE)
