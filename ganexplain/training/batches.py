@@ -19,6 +19,9 @@ from ganexplain.training.world import World
 class Batches:
     """Reals, labels, codes and augmentations by number.
 
+    Attributes:
+        rows: reals are rows of a table, and no images.
+
     Args:
         images: (N, C, H, W) uint8, or (N, F) float32 rows in their own units.
         labels: (N,) int64, or None.
@@ -38,7 +41,8 @@ class Batches:
         device: torch.device,
     ) -> None:
         self.run, self.device, self.z_dim = config.run, device, generator.z_dim
-        self.images = (images if images.dtype == torch.uint8 else generator.form.scaled(images)).to(device)
+        self.rows = images.dtype != torch.uint8
+        self.images = (generator.form.scaled(images) if self.rows else images).to(device)
         self.labels = None if labels is None else labels.to(device)
         self.own = world.share(self.run.batch)
         self.sampler = Sampler(len(images), self.run.batch, self.run.seed)
@@ -48,7 +52,7 @@ class Batches:
         rows = self.sampler.draw(draw)[self.own].to(self.device)
         labels = None if self.labels is None else self.labels[rows]
         batch = self.images[rows]
-        if batch.dtype != torch.uint8:
+        if self.rows:
             return batch, labels
         batch = tensors.from_uint8(batch)
         if not self.run.flip:

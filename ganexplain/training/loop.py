@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
+from ganexplain.models.forms import Images
 from ganexplain.models.gan import GAN
 from ganexplain.training import ema, losses, schedules
 from ganexplain.training.batches import Batches
@@ -270,20 +271,29 @@ def _copied(value: Any) -> Any:
 
 def _check(gan: GAN, images: Tensor, labels: Tensor | None) -> None:
     g = gan.generator
-    if images.dtype != torch.uint8:
-        raise TypeError(f"training images must be uint8, got {images.dtype}; use ganexplain.tensors.to_uint8")
-    want = (g.channels, g.resolution, g.resolution)
-    if images.ndim != 4 or tuple(images.shape[1:]) != want or len(images) < 2:
-        raise ValueError(
-            f"training images must have the shape (N, {', '.join(map(str, want))}) with N > 1, "
-            f"got {tuple(images.shape)}; see ganexplain.data.sets.open_data"
-        )
+    if isinstance(g.form, Images):
+        _check_images(images, (g.channels, g.resolution, g.resolution))
+    else:
+        g.form.check(images, "training rows")
+    if len(images) < 2:
+        raise ValueError(f"at least 2 training {g.form.many} are needed, got {len(images)}")
     if (labels is None) != (g.num_classes == 0):
         has, needs = ("labels", "knows no classes") if g.num_classes == 0 else ("no labels", "needs each image's class")
         raise ValueError(f"got {has}, but this GAN {needs}; build it with num_classes, or leave both out")
-    if labels is not None and (
-        labels.shape != (len(images),) or not 0 <= int(labels.min()) <= int(labels.max()) < g.num_classes
-    ):
+    if labels is None:
+        return
+    inside = labels.shape == (len(images),) and 0 <= int(labels.min()) <= int(labels.max()) < g.num_classes
+    if not inside:
         raise ValueError(
             f"labels must be ({len(images)},) whole numbers from 0 to {g.num_classes - 1}, got {tuple(labels.shape)}"
+        )
+
+
+def _check_images(images: Tensor, shape: tuple[int, ...]) -> None:
+    if images.dtype != torch.uint8:
+        raise TypeError(f"training images must be uint8, got {images.dtype}; use ganexplain.tensors.to_uint8")
+    if images.ndim != 4 or tuple(images.shape[1:]) != shape:
+        raise ValueError(
+            f"training images must have the shape (N, {', '.join(map(str, shape))}), got {tuple(images.shape)}; "
+            "see ganexplain.data.sets.open_data"
         )

@@ -101,7 +101,8 @@ class Updates:
 
     def drawn(self, codes: Tensor, labels: Tensor | None) -> Tensor:
         """What the raw generator makes of codes, as the discriminator reads it."""
-        made: Tensor = self.g(codes) if labels is None else self.g(codes, labels)
+        draw = self.g.raw if self.batches.rows else self.g  # rows are judged as they are scaled
+        made: Tensor = draw(codes) if labels is None else draw(codes, labels)
         return made
 
     def view(self, labels: Tensor | None, *keys: int | str) -> Pass:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ganexplain.data.sets import open_data
 from ganexplain.models.gan import GAN
-from ganexplain.tensors import normal
+from ganexplain.models.table import Table
+from ganexplain.tensors import from_uint8, normal
 from ganexplain.training import schedules
 from ganexplain.training.config import Config, load
 from ganexplain.training.loop import train
@@ -181,3 +182,40 @@ def test_augmentation_reaches_both_sides_of_both_updates(digits: Tensor, monkeyp
 def _with(digits: Tensor, *changes: str) -> tuple[GAN, Tensor, Config]:
     gan, config = game(*changes)
     return gan, digits, config
+
+
+def test_a_conditional_game_shows_both_networks_the_classes_of_the_reals(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, config = open_data("digits"), load("dcgan", SMALL)
+    gan = GAN.build("dcgan", resolution=8, channels=1, num_classes=10, **config.options)
+    seen: list[tuple[Tensor, Tensor]] = []
+    gan.discriminator.register_forward_hook(lambda _, given, __: seen.append((given[0].detach(), given[1])))
+    assert data.labels is not None
+    steps = list(train(gan, data.images, config, labels=data.labels))
+    assert all(step.finite for step in steps)
+    known = {
+        image.numpy().tobytes(): int(label) for image, label in zip(from_uint8(data.images), data.labels, strict=True)
+    }
+    real, fake = seen[0], seen[1]
+    assert [known[image.numpy().tobytes()] for image in real[0]] == real[1].tolist()
+    assert torch.equal(real[1], fake[1])
+    with pytest.raises(ValueError, match="got no labels, but this GAN needs each image's class"):
+        train(gan, data.images, config)
+    with pytest.raises(ValueError, match="whole numbers from 0 to 9"):
+        train(gan, data.images, config, labels=data.labels + 1)
+
+
+def test_rows_are_trained_as_they_are_scaled_and_made_in_their_own_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = normal(0, shape=(200, 2)) * torch.tensor([1.0, 50.0]) + torch.tensor([5.0, -300.0])
+    table = Table.standardised(rows, ("a", "b"))
+    config = load("dcgan", ["run.batch=64", "run.steps=300", "optim.lr=2e-3", "loss.gamma=0.1"])
+    facts = {"names": ["a", "b"], "mean": list(table.mean), "std": list(table.std)}
+    gan = GAN.build("mlp", table=facts, z_dim=4, widths=[32, 32], critic_widths=[32, 32])
+    seen: list[Tensor] = []
+    gan.discriminator.register_forward_hook(lambda _, given, __: seen.append(given[0].detach()))
+    list(train(gan, rows, config))
+    assert float(seen[0].abs().mean()) == pytest.approx(0.8, abs=0.2)  # of a standard normal
+    made = gan.generator.render(gan.generator.sample(500))
+    torch.testing.assert_close(made.mean(0), rows.mean(0), atol=0.0, rtol=0.1)
+    torch.testing.assert_close(made.std(0), rows.std(0), atol=0.0, rtol=0.35)
+    with pytest.raises(ValueError, match="training rows"):
+        train(gan, rows[:, :1], config)
