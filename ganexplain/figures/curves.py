@@ -32,7 +32,9 @@ LOOKS: dict[str, dict[str, Any]] = {  # by what is drawn; told apart by dashes t
 }
 HANDLE = 0.39  # inches that a name's line and gaps take in a legend
 WIDE = 10.0  # highest over lowest value from which an axis is logarithmic
+TIGHT = 0.07  # share of an axis in which no word fits
 LEVELS = {"warn": "#fdf1c9", "fail": "#fbd9d5"}  # opaque: what fails lies inside what warns
+NAMES = {"warn": "#7a4b00", "fail": "#a40e26"}
 EVENTS = {  # by name, with its colour and dashes
     "resume": (style.REAL, (0, (2, 2))),
     "interrupt": (style.ACCENT, (0, (4, 2))),
@@ -203,18 +205,19 @@ def _band(axes: Axes, band: Band) -> None:
         return
     axes.axhspan(*ends, facecolor=LEVELS[band.level], linewidth=0, zorder=0)
     word = f"{band.level} {'above' if band.above else 'below'} {_plain(band.limit)}"
-    inside = 2.0 if band.above else -2.0
+    share = axes.transAxes.inverted().transform(axes.transData.transform((1.0, band.limit)))[1]
+    tight = (1 - share if band.above else share) < TIGHT  # the name stands on the other side of the threshold, apart
+    upwards = band.above != tight
     axes.annotate(
         word,
-        (1, band.limit),
+        (0.66 if tight else 1, band.limit),
         xycoords=("axes fraction", "data"),
-        xytext=(-3, inside),
+        xytext=(-3, 2.0 if upwards else -2.0),
         textcoords="offset points",
         ha="right",
-        va="bottom" if band.above else "top",
+        va="bottom" if upwards else "top",
         size=style.SMALL - 1,
-        color="#7a4b00" if band.level == "warn" else "#a40e26",
-        annotation_clip=True,
+        color=NAMES[band.level],
         zorder=4,
     )
 

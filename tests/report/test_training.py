@@ -71,7 +71,7 @@ def test_the_verdict_comes_first_and_the_gravest_reading_on_top(html: str) -> No
 
 def test_state_time_and_best_are_told(html: str) -> None:
     page = Page(html)
-    assert "It is finished: step 400 of 400." in page.words
+    assert "All 400 steps are taken." in page.words
     assert "(FD) of 27.3 to held-out reals, at step 400." in page.words
     assert "0.04 s, over the last lines" in page.words
     assert "Images seen 12,800" in page.words
@@ -129,10 +129,10 @@ def test_a_run_before_its_first_line(tmp_path: Path) -> None:
 
 def test_a_run_that_was_interrupted_or_diverged(tmp_path: Path) -> None:
     for event, said in (
-        ("interrupt", "was interrupted at step 40 of 400"),
-        ("diverged", "ended at step 40 of 400: no"),
+        ("interrupt", "was interrupted at step 41 of 400"),
+        ("diverged", "ended at step 41 of 400: no"),
     ):
-        event_line = {"kind": "event", "step": 40, "event": event, "words": "no longer finite"}
+        event_line = {"kind": "event", "step": 41, "event": event, "words": "no longer finite"}
         known = made.write(tmp_path / event, [*made.LINES[:3], event_line], sheets=())
         assert said in TrainingReport.of(known).state
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def quality(run: Run, span: Span) -> list[Plot]:
     top = max((float(np.nanmax(line.values)) for line in lines), default=1.0)
     charts = {
         "fd": _chart("FD", _measured(found, {"fd": "samples"}), rules=rules, log=True),
-        "kid": _chart("KID", _measured(found, {"kid": "samples"})),
+        "kid": _chart("KID", _spread(_measured(found, {"kid": "samples"}), found)),
         "coverage": _chart("share (density: ratio)", lines, bounds=(0.0, max(1.0, top) * 1.02)),
         "kl": _chart(
             "nats", _measured(found, {"classes.kl": "samples"}), bands=bands(run, "mode_imbalance"), zero=True
@@ -84,7 +84,7 @@ def quality(run: Run, span: Span) -> list[Plot]:
             "ratio", _measured(found, {"memorisation": "samples"}), rules=[Rule(1.0, "held-out reals")], zero=True
         ),
     }
-    plots = list(_drawn(charts, span))
+    plots = [replace(plot, caption=plot.caption + words.measured(plot.key, run)) for plot in _drawn(charts, span)]
     strip = _strip(run, span)
     place = next((i for i, plot in enumerate(plots) if plot.key in ("kl", "variation")), len(plots))
     return plots[:place] + strip + plots[place:]
@@ -203,6 +203,16 @@ def _measured(found: Columns, names: dict[str, str]) -> list[Line]:
     return lines
 
 
+def _spread(made: list[Line], found: Columns) -> list[Line]:
+    """KID with its standard deviation over subsets, where nothing was thinned."""
+    known = np.isfinite(found["kid"])
+    sd = found["kid_sd"][known]
+    return [
+        line if len(sd) != len(line.steps) else replace(line, low=line.values - sd, high=line.values + sd)
+        for line in made
+    ]
+
+
 def _derived(key: str, run: Run, unit: str, diagnostic: str) -> Chart | None:
     steps, values = (overfitting if key == "overfitting" else variation)(run)
     if not np.isfinite(values).any():
@@ -253,7 +263,15 @@ def _strip(run: Run, span: Span) -> list[Plot]:
         f"({number(float(table[-1][most]))}) and {names[least]} least ({number(float(table[-1][least]))})"
     )
     figure = shares_figure(shown, steps, table[:, kept], span, len(names))
-    return [Plot("shares", title, caption + words.classes_told(names, len(kept)), alt, style.png(figure))]
+    return [
+        Plot(
+            "shares",
+            title,
+            caption + words.measured("shares", run) + words.classes_told(names, len(kept)),
+            alt,
+            style.png(figure),
+        )
+    ]
 
 
 def bands(run: Run, diagnostic: str) -> list[Band]:

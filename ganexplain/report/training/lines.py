@@ -26,9 +26,24 @@ STEPS = (
     *("grad_d", "grad_g", "skipped", "non_finite_in_a_row", "lr", "gamma", "seen", "seconds"),
 )
 EVALUATIONS = (
-    *("fd", "fd_floor", "fd_ceiling", "kid", "precision", "recall", "density", "coverage", "diversity", "memorisation"),
-    *("logits.train", "logits.held_out", "logits.fake", "classes.present", "classes.of", "classes.kl", "seconds"),
+    *(
+        "fd",
+        "fd_floor",
+        "fd_ceiling",
+        "fd_images",
+        "kid",
+        "kid_sd",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "diversity",
+        "memorisation",
+    ),
+    *("logits.train", "logits.held_out", "logits.fake", "classes.present", "classes.of", "classes.kl"),
+    *("classes.reader_accuracy", "n_fakes", "seconds"),
 )
+TEXTS = ("fd_space", "classes.reader")
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -81,6 +96,7 @@ class Metrics:
         evaluations: measurements of the samples, by the names of `EVALUATIONS`.
         shares: per evaluation with classes, its step and the share of each class among the samples.
         events: step, name and words of what happened.
+        told: texts of the last measurement, such as the name of its feature space.
         notes: what could not be read, one sentence each.
     """
 
@@ -88,6 +104,7 @@ class Metrics:
     evaluations: Columns = field(default_factory=lambda: Columns(EVALUATIONS))
     shares: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     events: list[tuple[float, str, str]] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def take(self, line: Any) -> bool:
@@ -102,6 +119,7 @@ class Metrics:
         elif kind == "evaluation":
             self.evaluations.add(step, line)
             self._classes(step, line)
+            self.told = {name: text for name in TEXTS if (text := plain_text(_at(line, name)))}
         elif kind == "event" and len(self.events) < MOST_EVENTS:
             self.events.append((step, plain_text(line.get("event")) or "event", plain_text(line.get("words"))))
         return kind in ("steps", "evaluation", "event")

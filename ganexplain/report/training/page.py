@@ -79,21 +79,22 @@ class TrainingReport:
     @property
     def state(self) -> str:
         """How far it has come, in a sentence or two."""
-        run = self.run
-        at, total = progress(run)["step"], run.planned
+        run, found = self.run, progress(self.run)
+        at, total, events = found["step"], run.planned, run.metrics.events
         if at is None:
             return "No step has been recorded yet."
-        events = run.metrics.events
         last = events[-1] if events and events[-1][0] >= at else None
         of = f" of {total:,}" if total else ""
-        far = f"step {at:,}{of}"
         if last is not None and last[1] == "diverged":
-            return f"It ended at {far}: {last[2].rstrip('.') or 'its values were no longer finite'}."
+            return f"It ended at step {last[0]:,.0f}{of}: {last[2].rstrip('.') or 'its values were no longer finite'}."
         if last is not None and last[1] == "interrupt":
-            return f"It was interrupted at {far} and can be continued."
-        if run.card is not None and (total is None or at >= total):
-            return f"It is finished: {far}."
-        return f"It has come to {far}; whether it still goes on, its files do not say.{_left(progress(run))}"
+            return f"It was interrupted at step {last[0]:,.0f}{of} and can be continued."
+        if total is not None and at >= total:
+            rest = "" if run.card is not None else "; its judge is still to be trained, or could not be"
+            return f"All {total:,} steps are taken{rest}."
+        if run.card is not None and total is None:
+            return f"It is finished: {at:,} steps."
+        return f"It has come to step {at:,}{of}; whether it still goes on, its files do not say.{_left(found)}"
 
     def html(self) -> str:
         """The page: no script, nothing loaded from elsewhere, every text escaped."""
@@ -118,6 +119,7 @@ class TrainingReport:
             "number": number,
             "limits": words.limits,
             "marks": words.MARKS,
+            "shaded": found is not None,
             "events": self.document["events"][-SHOWN_EVENTS:],
             "skipped": int(self.document["latest"].get("skipped", 0)),
             "older": max(0, len(self.document["events"]) - SHOWN_EVENTS),

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganexplain.models import health
-from ganexplain.report.words import listed
+from ganexplain.report.training.folder import Run
+from ganexplain.report.words import listed, percent
 
 TITLES = {
     "HEALTHY": "HEALTHY",
@@ -87,12 +88,12 @@ CAPTIONS = {  # by chart: heading, how to read it, what would be bad
         "Frechet distance (FD)",
         "Distance between held-out reals and samples in feature space; lower is better. Floor: training against "
         "held-out reals, which no generator can be expected to beat. Ceiling: noise. Bad: level far above the floor, "
-        "or rising for long. Features are this project's own, so it is no FID and compares only with itself.",
+        "or rising for long. It is no FID: the features are others, and so it compares only with itself.",
     ),
     "kid": (
         "Kernel distance (KID)",
         "Another distance between samples and held-out reals, without bias for few images; 0 is equal, and slightly "
-        "negative values are chance. Bad: rising.",
+        "negative values are chance; faint: one standard deviation over subsets. Bad: rising.",
     ),
     "coverage": (
         "Quality and variety",
@@ -155,7 +156,7 @@ def verdict(found: Mapping[str, Any] | None) -> str:
     if found["verdict"] == "HEALTHY":
         return f"The training is HEALTHY: {counted}, and none warns or fails{unread}."
     if found["verdict"] == "TOO EARLY":
-        return "It is TOO EARLY to say how this training goes: there are too few lines to judge by."
+        return f"TOO EARLY: {words.rstrip('.') or 'there is too little to judge by'}."
     level = "fail" if found["verdict"] == "UNHEALTHY" else "warn"
     names = listed(health.found(found, level)) if n[level] else ""
     if found["verdict"] == "CHECK":
@@ -198,6 +199,18 @@ def duration(seconds: float) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {name} {rest} {unit}" if rest else f"{whole // size} {name}"
     return f"{whole} s"
+
+
+def measured(key: str, run: Run) -> str:
+    """By what a measurement was made, and of how many images."""
+    found, told_ = run.metrics.evaluations, run.metrics.told
+    space, images = told_.get("fd_space"), found.last("fd_images")
+    if key == "fd" and space:
+        return f" Features: {space}" + (f", of {images:,.0f} images each." if images else ".")
+    reader, right = told_.get("classes.reader"), found.last("classes.reader_accuracy")
+    if key == "shares" and reader:
+        return f" Read by: {reader}" + (f", right on {percent(right)} of held-out reals." if right else ".")
+    return ""
 
 
 def classes_told(shares: Sequence[str], shown: int) -> str:
