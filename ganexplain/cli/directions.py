@@ -121,7 +121,8 @@ def _made(wanted: Wanted, shown: Shown, advance: Advance) -> tuple[dict[str, Any
         "seed": shown.seed,
         "n_rows": ROWS,
     }
-    document |= {"amounts": made.amounts(shown.amount), "notes": made.notes(directions, codes[:ROWS], shown.amount)}
+    notes = [*made.notes(directions, codes[:ROWS], shown.amount), *_ended(generator, judge)]
+    document |= {"amounts": made.amounts(shown.amount), "notes": notes}
     advance("strips", 0.8)
     pictures = made.pictures(directions, generator, judge, codes[:ROWS], document)
     if beside is not None:
@@ -241,6 +242,14 @@ def _compared(
     from ganexplain.latent.comparison import compare
 
     return compare(sets, generator, torch.cat([codes[:1], codes[ROWS:]]), critic=judge, seed=seed)
+
+
+def _ended(generator: Generator, judge: Critic | None) -> list[str]:
+    """How the training of the generator ended, where its GAN says so."""
+    from ganexplain.models import health
+
+    known = None if judge is None or judge.generator is not generator else judge.health
+    return [] if known is None else [health.told(known)]
 
 
 def _about(generator: Generator, model: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def run(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that was given to train as --out.")],
     out: Annotated[Path | None, typer.Option(help="File of the page; default: training.html in the folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no such page.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and JSON.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict and last numbers as JSON.")] = False,
 ) -> None:
     """Show how a training goes, also while it does: verdict, curves with the bounds of health, samples over time."""

@@ -65,6 +65,16 @@ def test_a_notebook_shows_it_too() -> None:
     assert "<b>less</b>" not in told
 
 
+def test_the_page_of_directions_says_it_of_its_own_gan(tmp_path: Path) -> None:
+    path, out = tiny(health=ENDED).save(tmp_path / "gan.safetensors"), tmp_path / "directions"
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["directions", str(path), "--n", "2", "--codes", "4", "--out", str(out), "--quiet"])
+    assert not stop.value.code
+    assert any("ended UNHEALTHY" in note for note in json.loads((out / "directions.json").read_text())["notes"])
+    page = Page((out / "directions.html").read_text())
+    assert "ended UNHEALTHY: mode collapse (fakes differ <b>less</b> than reals do)" in page.words
+
+
 def test_other_verdicts_and_none() -> None:
     words = {v: with_health({"verdict": v, "readings": []}).html() for v in health.VERDICTS}
     assert all(f"that made this GAN ended {'in CHECK' if v == 'CHECK' else v}" in page for v, page in words.items())
