@@ -152,12 +152,12 @@ def test_a_side_over_the_limit_without_a_resolution(tmp_path: Path) -> None:
 
 def test_the_layout_of_stylegans_tool(tmp_path: Path) -> None:
     put(tmp_path, "00000/img0.png", "00000/img1.png", "00001/img2.png")
-    listed = [["00000/img0.png", 7], ["00000\\img1.png", 3], ["00001/img2.png", 7], ["00001/absent.png", 1]]
+    listed = [["00000/img0.png", 40], ["00000\\img1.png", 3], ["00001/img2.png", 40], ["00001/absent.png", 1]]
     file = tmp_path / "dataset.json"
     file.write_text(json.dumps({"labels": listed}))
     data = open_data(tmp_path)
     assert values(data) == [10, 20, 30]
-    assert data.class_names == ("3", "7")
+    assert data.class_names == ("3", "40")
     assert data.labels is not None
     assert data.labels.tolist() == [1, 0, 1]
     assert data.source.endswith("; labels from its dataset.json")

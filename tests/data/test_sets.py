@@ -124,7 +124,7 @@ class TestFashionMnist:
         rows = np.random.default_rng(0).integers(0, 256, (sum(sizes), 784)).astype(np.float64)
         rows[0, :2] = 0, 255
         if fault == "order":
-            labels = labels[::-1].copy()
+            labels[: sizes[0]] = labels[: sizes[0]][::-1].copy()  # the numbers of each class stay
         if fault == "shape":
             rows = rows[:-1]
         if fault == "bytes":
