@@ -109,7 +109,8 @@ def _leading(rows: Tensor, k: int) -> Tensor:
     for _ in range(ROUNDS):
         basis = torch.linalg.qr(rows.T @ (rows @ basis)).Q
     inner = rows @ basis
-    return basis @ torch.linalg.eigh(inner.T @ inner).eigenvectors.flip(1)
+    rotation: Tensor = torch.linalg.eigh(inner.T @ inner).eigenvectors.flip(1)
+    return basis @ rotation
 
 
 def _flat(images: Tensor) -> Tensor:

@@ -162,7 +162,10 @@ def spread(rows: Tensor) -> float:
     rows = rows[:MOST].double()
     if len(rows) < 2:
         raise ValueError(f"a mean distance needs 2 or more rows, got {len(rows)}")
-    total = sum(_distances(own, rows).sum().item() for own in torch.split(rows, BLOCK))
+    rows = rows - rows[0]  # by products, whose rounding is lost in a mean of distances; equal rows stay at no distance
+    total = sum(
+        torch.cdist(own, rows, compute_mode="use_mm_for_euclid_dist").sum().item() for own in torch.split(rows, BLOCK)
+    )
     return total / (len(rows) * (len(rows) - 1))
 
 

@@ -164,7 +164,7 @@ def test_rows_are_measured_in_standard_deviations_and_their_modes_are_counted() 
     found = mine.of(rows_gan(data.images[parts.train]), n_fakes=500)
     assert found["fd_space"] == "2 features in standard deviations of the training rows"
     assert found["fd"] < 0.3 * found["fd_ceiling"]  # noise in the same square has nearly the same covariance
-    assert found["memorisation"] == 0
+    assert found["memorisation"] < 1e-4
     classes = found["classes"]
     assert (classes["present"], classes["of"]) == (8, 8)
     assert classes["kl"] < 0.05
@@ -200,22 +200,29 @@ def test_few_images_and_many_classes_are_measured(n_classes: int, n: int, traine
     json.dumps(found, allow_nan=False)
 
 
-def test_the_head_of_the_classifier_reads_its_classes_and_says_what_it_has_seen() -> None:
+def test_the_head_of_the_classifier_reads_the_classes_that_it_knows_and_says_what_it_has_seen() -> None:
+    """The head for MNIST, given digits that it reads right: it is the one that names them."""
     data = open_data("digits", resolution=28)
-    parts = split(data)
     classifier = Classifier.load(data.class_names)
+    data = replace(data, labels=classifier.read(classifier(data.images)))
+    parts = split(data)
     reader = Measure(data, parts).reader
     assert reader is not None
-    truth = data.labels[parts.held_out]  # type: ignore[index]
-    read = classifier.read(classifier(data.images[parts.held_out]))
-    assert reader.accuracy == float((read == truth).double().mean())
-    assert reader.name == "the classes of the feature space's own network"
+    assert (reader.name, reader.accuracy) == ("the classes of the feature space's own network", 1)
     classifier.head = {"fingerprint": data.fingerprint, "split": parts.record()}
     same, other = (Measure(data, p, extractor=classifier).reader for p in (parts, split(data, seed=5)))
     assert same is not None
     assert same.name == reader.name
     assert other is not None
     assert "has seen some of the held-out images" in other.name
+
+
+def test_a_head_that_reads_the_names_but_not_the_images_is_replaced() -> None:
+    data = open_data("digits", resolution=28)  # they fill the frame, unlike those of MNIST
+    reader = Measure(data, split(data)).reader
+    assert reader is not None
+    assert reader.name.startswith("scikit-learn MLPClassifier (256 hidden) on the features")
+    assert reader.accuracy > 0.9
 
 
 def linear(weight: float) -> nn.Module:

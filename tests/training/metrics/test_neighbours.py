@@ -113,7 +113,9 @@ def test_spread_is_the_mean_of_scipys_distances_and_diversity_their_ratio() -> N
     from scipy.spatial.distance import pdist
 
     rows = normals(60, 5, 1)
-    assert spread(rows) == pytest.approx(pdist(rows.numpy()).mean(), rel=1e-12)
+    assert spread(rows) == pytest.approx(pdist(rows.numpy()).mean(), rel=1e-6)
+    assert spread(rows + 1e4) == pytest.approx(spread(rows), rel=1e-6)
+    assert spread(torch.full((9, 5), 7.3)) == 0
     assert diversity(0.5 * rows + 7, rows) == pytest.approx(0.5)
     assert diversity(rows, torch.ones(9, 5)) is None
     with pytest.raises(ValueError, match="2 or more rows, got 1"):
