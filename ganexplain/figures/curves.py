@@ -227,6 +227,8 @@ def _plain(value: float) -> str:
 
 
 def _rules(axes: Axes, rules: Sequence[Rule]) -> None:
+    from matplotlib.patheffects import withStroke
+
     low, high = axes.get_ylim()
     for rule in rules:
         if not low <= rule.value <= high:
@@ -236,9 +238,10 @@ def _rules(axes: Axes, rules: Sequence[Rule]) -> None:
         height = axes.transAxes.inverted().transform(axes.transData.transform((0.0, rule.value)))[1]
         under = height > 0.9  # above it would be among the names of the lines
         look: dict[str, Any] = {"ha": "left", "va": "top" if under else "bottom", "size": style.SMALL - 1}
-        axes.annotate(
+        name = axes.annotate(
             rule.name, (0, rule.value), xytext=(4, -2 if under else 2), color=style.MUTED, zorder=4, **place, **look
         )
+        name.set_path_effects([withStroke(linewidth=2, foreground=style.PAPER)])  # curves may run behind it
 
 
 def time_axis(axes: Axes, span: Span) -> None:

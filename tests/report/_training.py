@@ -25,6 +25,14 @@ LIMITS: dict[str, tuple[Any, Any]] = {
     "penalty_balance": ([0.2, 5.0], None),
     "stagnation": (0.3, None),
 }
+UNITS = {
+    "discriminator_wins": "share of pairs",
+    "discriminator_loses": "share of pairs",
+    "mode_collapse": "distance of fakes over that of reals",
+    "mode_imbalance": "nats",
+    "oscillation": "total variation",
+    "penalty_balance": "R2 over R1",
+}
 CONFIG = {
     "model": {"family": "dcgan"},
     "loss": {"name": "relativistic", "gamma": 1.0, "penalties": ["r1", "r2"]},
@@ -105,7 +113,7 @@ def health(verdict: str = "HEALTHY", **levels: str) -> dict[str, Any]:
         {
             "name": name,
             "value": 0.8 if name == "mode_collapse" else 0.1,
-            "unit": "share",
+            "unit": UNITS.get(name, "share of the gap"),
             "warn": LIMITS[name][0],
             "fail": LIMITS[name][1],
             "level": levels.get(name, "ok"),

@@ -103,6 +103,14 @@ def test_curves_are_the_lines_and_their_bounds_the_readings(run: Path) -> None:
     assert bands == {("warn", 0.2, False), ("warn", 5.0, True)}
 
 
+def test_a_reading_of_something_else_bounds_no_curve(tmp_path: Path) -> None:
+    ended = made.health("CHECK", mode_collapse="warn")
+    next(row for row in ended["readings"] if row["name"] == "mode_collapse")["unit"] = "share of the classes"
+    found = folder.read(made.write(tmp_path, sheets=(), ended=ended))
+    assert charts.bands(found, "mode_collapse") == []
+    assert len(charts.bands(found, "mode_imbalance")) == 2
+
+
 def test_time_left_is_that_of_the_last_lines(tmp_path: Path) -> None:
     slow = [made.steps_line(step, seconds=100 + 2.0 * step) for step in (150, 200)]
     known = made.write(tmp_path, [*made.LINES[:8], *slow], sheets=())

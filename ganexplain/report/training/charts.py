@@ -275,11 +275,14 @@ def _strip(run: Run, span: Span) -> list[Plot]:
 
 
 def bands(run: Run, diagnostic: str) -> list[Band]:
-    """The thresholds of a diagnostic, as its reading states them."""
+    """The thresholds of a diagnostic, where its reading is about what the chart shows."""
     rows = [] if run.health is None else [row for row in run.health["readings"] if row["name"] == diagnostic]
+    known = words.UNITS.get(diagnostic, ())
     found = []
     for row in rows[:1]:
-        above = diagnostic not in words.FALLING
+        if not any(word in row["unit"].lower() for word in known):
+            continue
+        above = not words.falling(row)
         for level in ("warn", "fail"):
             limit = row[level]
             if isinstance(limit, list):

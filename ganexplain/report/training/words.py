@@ -113,18 +113,19 @@ CAPTIONS = {  # by chart: heading, how to read it, what would be bad
     ),
     "variation": (
         "Change of the classes between measurements",
-        "Total variation between the classes of one measurement and the next: the share of samples that changed class. "
+        "Total variation between the classes of one measurement and the next: at least that share of the samples "
+        "changed class. "
         "Bad: high again and again, the sign of a generator that runs in circles.",
     ),
     "diversity": (
         "Diversity of the samples",
-        "Mean distance between two samples over that between two held-out reals: 1 is as varied as reals. "
-        "Bad: falling towards 0, where all samples are one.",
+        "Mean distance between two samples over that between two held-out reals: 1 is as varied as reals, and noise is "
+        "more so. Bad: falling towards 0, where all samples are one.",
     ),
     "memorisation": (
         "Distance to the training images",
         "Distance of samples to their nearest training image over that of held-out reals; near 1 they are as new as "
-        "unseen reals. Bad: far below 1, where samples are copies.",
+        "unseen reals, far above they are like none. Bad: far below 1, where samples are copies.",
     ),
 }
 CHARTS = {  # where a diagnostic can be seen
@@ -138,7 +139,16 @@ CHARTS = {  # where a diagnostic can be seen
     "penalty_balance": "ratio",
     "stagnation": "fd",
 }
-FALLING = frozenset({"discriminator_loses", "mode_collapse"})  # diagnostics that speak up below their thresholds
+FALLING = frozenset({"discriminator_loses", "mode_collapse"})  # diagnostics that speak up below their only threshold
+UNITS = {  # words of the unit of a reading that is about the chart's curve; a diagnostic may measure other things too
+    "discriminator_wins": ("pairs",),
+    "discriminator_loses": ("pairs",),
+    "overfitting": ("gap", "share"),
+    "mode_collapse": ("distance", "diversity", "spread"),
+    "mode_imbalance": ("nats", "kl"),
+    "oscillation": ("variation",),
+    "penalty_balance": ("r2",),
+}
 
 
 def verdict(found: Mapping[str, Any] | None) -> str:
@@ -172,9 +182,9 @@ def verdict(found: Mapping[str, Any] | None) -> str:
 def limits(row: Mapping[str, Any], level: str) -> str:
     """A threshold in words.
 
-    >>> limits({"name": "mode_collapse", "warn": 0.7}, "warn")
+    >>> limits({"name": "mode_collapse", "warn": 0.7, "fail": None}, "warn")
     'below 0.7'
-    >>> limits({"name": "penalty_balance", "warn": [0.2, 5]}, "warn")
+    >>> limits({"name": "penalty_balance", "warn": [0.2, 5], "fail": None}, "warn")
     'outside 0.2 to 5'
     """
     limit = row[level]
@@ -182,7 +192,19 @@ def limits(row: Mapping[str, Any], level: str) -> str:
         return "–"
     if isinstance(limit, list):
         return f"outside {limit[0]:.3g} to {limit[1]:.3g}".replace("-", "−")
-    return f"{'below' if row['name'] in FALLING else 'above'} {limit:.3g}".replace("-", "−")
+    return f"{'below' if falling(row) else 'above'} {limit:.3g}".replace("-", "−")
+
+
+def falling(row: Mapping[str, Any]) -> bool:
+    """Whether a reading is bad below its thresholds.
+
+    >>> falling({"name": "a", "warn": 0.7, "fail": 0.3}), falling({"name": "a", "warn": 0.1, "fail": None})
+    (True, False)
+    """
+    ends = row["warn"], row["fail"]
+    if all(isinstance(end, float | int) for end in ends) and ends[0] != ends[1]:
+        return bool(ends[1] < ends[0])
+    return row["name"] in FALLING
 
 
 def duration(seconds: float) -> str:
