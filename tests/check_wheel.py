@@ -56,7 +56,7 @@ def check_files(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     stray = {name.split("/")[0] for name in names if not name.startswith("ganexplain")}
     missing = [end for end in ("ganexplain/py.typed", "licenses/LICENSE", "licenses/NOTICE", "entry_points.txt",
-                           "bundled/fashion.safetensors", "bundled/classifier.safetensors", "bundled/classifier.card.json")
+                           "bundled/fashion.safetensors", "bundled/classifier.safetensors", "classifier.card.json")
                if not any(name.endswith(end) for name in names)]  # fmt: skip
     if stray or missing:
         raise SystemExit(f"the wheel holds {sorted(stray)} besides the package and lacks {missing}")
