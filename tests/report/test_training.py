@@ -180,7 +180,7 @@ def test_lines_that_are_none_are_left_out_and_counted(tmp_path: Path) -> None:
         b'{"step": 5}\n',
         b'{"kind": "steps", "step": 1e999}\n',
     ]
-    long = b'{"kind": "steps", "step": 30, "loss_d": "' + b"x" * (3 * lines.LONGEST) + b'"}\n'
+    long = b'{"kind": "steps", "step": 30, "loss_d": "' + b"x" * 2**20 + b'"}\n'
     good = json.dumps(made.steps_line(40, loss_d=float("nan"), loss_g=10**400, r1="1", r2=True)).encode() + b"\n"
     found = lines.read(_file(tmp_path, b"".join([*odd, long, good])))
     assert found.steps.steps.tolist() == [40]
