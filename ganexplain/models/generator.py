@@ -155,10 +155,16 @@ class Generator(nn.Module):
             raise ValueError(f"codes in {space} must have the shape (N, {self.z_dim}), got {tuple(codes.shape)}")
         checks.finite(codes, "codes")
 
-    def render(self, codes: Tensor, space: str = "z", *, batch_size: int = 64) -> Tensor:
+    def render(self, codes: Tensor, space: str = "z", *, labels: Tensor | None = None, batch_size: int = 64) -> Tensor:
         """`synthesize` without gradients, at most ``batch_size`` codes at a time."""
+
+        def made(codes: Tensor, *known: Tensor) -> Tensor:
+            return self.synthesize(codes, space, labels=known[0] if known else None)
+
+        checked = None if labels is None else self.labels(len(codes), labels)
+        known = [] if checked is None else [checked.to(codes.device)]
         with torch.no_grad(), tensors.isolated():
-            return tensors.batched(lambda c: self.synthesize(c, space), batch_size, codes)
+            return tensors.batched(made, batch_size, codes, *known)
 
     @property
     def device(self) -> torch.device:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import checks
+from ganexplain.models.generator import Generator
 
 EMBEDDING = 64  # numbers that stand for a class beside the code, at most
 
@@ -98,9 +99,37 @@ class Embedded(nn.Module):
         super().__init__()
         self.table = nn.Embedding(shape.num_classes, shape.code_dim - shape.z_dim)
 
-    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """(N, code_dim) of codes (N, z_dim) and labels (N,) int64."""
-        return torch.cat([z, self.table(told(labels))], 1)
+        return torch.cat([z, self.table(labels)], 1)
+
+
+class Drawer(Generator):
+    """A generator of a family: its sizes, and the class beside the code.
+
+    Args:
+        shape: what it is built from.
+    """
+
+    def __init__(self, shape: Images) -> None:
+        super().__init__()
+        self.z_dim, self.resolution, self.channels = shape.z_dim, shape.resolution, shape.channels
+        self.num_classes = shape.num_classes
+        self.embedded = Embedded(shape) if shape.num_classes else None
+
+    def joined(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """(N, code_dim), what the first layer reads, of codes (N, z_dim).
+
+        Args:
+            z: codes.
+            labels: (N,) int64 classes; None takes the one that the generator stands at, see `Generator.given`.
+
+        Raises:
+            ValueError: a conditional generator that stands at no class and got no labels, or labels without classes.
+        """
+        if labels is None or self.embedded is None:
+            labels = self.labels(len(z), labels)
+        return z if self.embedded is None or labels is None else self.embedded(z, labels)
 
 
 class Projected(nn.Module):
@@ -115,16 +144,26 @@ class Projected(nn.Module):
         super().__init__()
         self.table = nn.Embedding(num_classes, width)
 
-    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """(N,) of features (N, width) and labels (N,) int64."""
-        return (self.table(told(labels)) * features).sum(1)
+        shares: Tensor = self.table(labels) * features
+        return shares.sum(1)
 
 
-def told(labels: Tensor | None) -> Tensor:
-    """The labels, which a conditional network must be given."""
+def scored(head: nn.Module, projected: Projected | None, features: Tensor, labels: Tensor | None) -> Tensor:
+    """(N,) scores of features (N, width): what the last layer says, and of a conditional network the class.
+
+    Raises:
+        ValueError: labels where there are no classes, or none where there are some.
+    """
+    score: Tensor = head(features).flatten()
+    if projected is None:
+        if labels is not None:
+            raise ValueError("labels were given, but this network knows no classes; leave them out")
+        return score
     if labels is None:
-        raise ValueError("this network is conditional and needs the class of every row: labels (N,) int64")
-    return labels
+        raise ValueError("this network judges an image given its class; say the class of every row: labels (N,) int64")
+    return score + projected(features, labels)
 
 
 def initialise(network: nn.Module, slope: float) -> None:

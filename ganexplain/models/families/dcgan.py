@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ganexplain import checks
-from ganexplain.models.families._architecture import Embedded, Projected, Pyramid, initialise
-from ganexplain.models.generator import Generator
+from ganexplain.models.families._architecture import Drawer, Projected, Pyramid, initialise, scored
 
 __all__ = ["DCGAN"]
 
@@ -44,14 +43,11 @@ class Architecture(Pyramid):
             raise ValueError(f"depth and critic_depth must be 0 or more, got {self.depth} and {self.critic_depth}")
 
 
-class DCGenerator(Generator):
+class DCGenerator(Drawer):
     """z, a linear layer, then transposed convolutions 4x4 with stride 2, tanh."""
 
     def __init__(self, shape: Architecture) -> None:
-        super().__init__()
-        self.z_dim, self.resolution, self.channels = shape.z_dim, shape.resolution, shape.channels
-        self.num_classes = shape.num_classes
-        self.embedded = Embedded(shape) if shape.num_classes else None
+        super().__init__(shape)
         widths = shape.widths[::-1]
         self.start = nn.Linear(shape.code_dim, widths[0] * shape.base**2)
         self.unflatten = nn.Unflatten(1, (widths[0], shape.base, shape.base))
@@ -69,8 +65,7 @@ class DCGenerator(Generator):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim) and, of a conditional one, labels (N,)."""
-        codes = z if self.embedded is None else self.embedded(z, labels)
-        images: Tensor = self.layers(self.unflatten(self.start(codes)))
+        images: Tensor = self.layers(self.unflatten(self.start(self.joined(z, labels))))
         return images
 
 
@@ -92,9 +87,7 @@ class DCDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N,) scores of images (N, C, H, W) in [-1, 1] and, of a conditional one, labels (N,)."""
-        features = self.layers(images)
-        score: Tensor = self.head(features).flatten()
-        return score if self.projected is None else score + self.projected(features, labels)
+        return scored(self.head, self.projected, self.layers(images), labels)
 
 
 def _norm(kind: str, width: int) -> list[nn.Module]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ganexplain import checks
-from ganexplain.models.families._architecture import Embedded, Images, Projected, initialise
-from ganexplain.models.generator import Generator
+from ganexplain.models.families._architecture import Drawer, Images, Projected, initialise, scored
 from ganexplain.models.table import Table
 
 __all__ = ["MLP"]
@@ -73,16 +73,15 @@ class Architecture(Images):
         return (self.channels, self.resolution, self.resolution) if form is None else (len(form.columns),)
 
 
-class MLPGenerator(Generator):
+class MLPGenerator(Drawer):
     """z, linear layers with LeakyReLU; for images tanh, and the pixels put into rows and columns."""
 
     def __init__(self, shape: Architecture) -> None:
-        super().__init__()
-        self.z_dim, self.num_classes, form = shape.z_dim, shape.num_classes, shape.form
-        self.resolution, self.channels = (shape.resolution, shape.channels) if form is None else (0, 0)
+        super().__init__(shape)
+        form = shape.form
         if form is not None:
-            self.form = form
-        self.embedded = Embedded(shape) if shape.num_classes else None
+            self.form, self.resolution, self.channels = form, 0, 0
+        self.table = form
         layers = [*_chain([shape.code_dim, *shape.widths], shape.slope)]
         layers.append(nn.Linear(shape.widths[-1] if shape.widths else shape.code_dim, prod(shape.shape)))
         self.layers = nn.Sequential(*layers, *([nn.Tanh(), nn.Unflatten(1, shape.shape)] if form is None else []))
@@ -93,8 +92,8 @@ class MLPGenerator(Generator):
 
     def raw(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """The same before rows are put into their own units: what the discriminator reads."""
-        made: Tensor = self.layers(z if self.embedded is None else self.embedded(z, labels))
-        return made
+        made: Tensor = self.layers(self.joined(z, labels))
+        return made if self.table is None else _shared(made, self.table)
 
 
 class MLPDiscriminator(nn.Module):
@@ -118,9 +117,7 @@ class MLPDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N,) scores of images (N, C, H, W) in [-1, 1], or scaled rows (N, F), and any labels (N,)."""
-        features = self.layers(x)
-        score: Tensor = self.head(features).flatten()
-        return score if self.projected is None else score + self.projected(features, labels)
+        return scored(self.head, self.projected, self.layers(x), labels)
 
 
 def _chain(widths: Sequence[int], slope: float) -> list[nn.Module]:
@@ -128,6 +125,15 @@ def _chain(widths: Sequence[int], slope: float) -> list[nn.Module]:
     for before, after in zip(widths[:-1], widths[1:], strict=True):
         layers += [nn.Linear(before, after), nn.LeakyReLU(slope)]
     return layers
+
+
+def _shared(rows: Tensor, table: Table) -> Tensor:
+    """Rows (N, F) with the columns of each category as shares that sum to one, as a table's rows must have them."""
+    if not table.categories:
+        return rows
+    features = rows.split([len(table.categories.get(name, (None,))) for name in table.names], 1)
+    named = zip(table.names, features, strict=True)
+    return torch.cat([part.softmax(1) if name in table.categories else part for name, part in named], 1)
 
 
 def _convolutions(shape: Architecture) -> list[nn.Module]:

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from ganexplain import checks
-from ganexplain.models.families._architecture import Embedded, Projected, Pyramid, initialise
-from ganexplain.models.generator import Generator
+from ganexplain.models.families._architecture import Drawer, Projected, Pyramid, initialise, scored
 
 __all__ = ["R3GAN"]
 
@@ -73,14 +72,11 @@ class Block(nn.Module):
         return changed
 
 
-class R3Generator(Generator):
+class R3Generator(Drawer):
     """A learned basis weighed by z, then residual blocks and bilinear enlargements, tanh."""
 
     def __init__(self, shape: Architecture) -> None:
-        super().__init__()
-        self.z_dim, self.resolution, self.channels = shape.z_dim, shape.resolution, shape.channels
-        self.num_classes = shape.num_classes
-        self.embedded = Embedded(shape) if shape.num_classes else None
+        super().__init__(shape)
         widths = shape.sizes[::-1]
         self.weights = nn.Linear(shape.code_dim, widths[0], bias=False)
         self.basis = nn.Parameter(torch.randn(widths[0], shape.base, shape.base))
@@ -91,8 +87,7 @@ class R3Generator(Generator):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim) and, of a conditional one, labels (N,)."""
-        codes = z if self.embedded is None else self.embedded(z, labels)
-        x = self.stages[0](self.basis * self.weights(codes)[:, :, None, None])
+        x = self.stages[0](self.basis * self.weights(self.joined(z, labels))[:, :, None, None])
         for change, stage in zip(self.widened, self.stages[1:], strict=True):
             x = stage(interpolate(change(x), scale_factor=2, mode="bilinear", align_corners=False))
         images: Tensor = self.tanh(self.last(x))
@@ -119,8 +114,7 @@ class R3Discriminator(nn.Module):
         for change, stage in zip(self.widened, self.stages[1:], strict=True):
             x = stage(change(avg_pool2d(x, 2)))
         features = self.basis(x).flatten(1)
-        score: Tensor = self.head(features).flatten()
-        return score if self.projected is None else score + self.projected(features, labels)
+        return scored(self.head, self.projected, features, labels)
 
 
 def _stage(width: int, shape: Architecture) -> nn.Sequential:

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganexplain.models.families._architecture import Embedded, Projected, Pyramid, initialise
-from ganexplain.models.generator import Generator
+from ganexplain.models.families._architecture import Drawer, Projected, Pyramid, initialise, scored
 
 __all__ = ["SNGAN"]
 
@@ -77,14 +76,11 @@ class DownBlock(nn.Module):
         return avg_pool2d(y + beside, 2) if self.halve else y + beside
 
 
-class SNGenerator(Generator):
+class SNGenerator(Drawer):
     """z, a linear layer, then residual blocks that double the size, tanh."""
 
     def __init__(self, shape: Architecture) -> None:
-        super().__init__()
-        self.z_dim, self.resolution, self.channels = shape.z_dim, shape.resolution, shape.channels
-        self.num_classes = shape.num_classes
-        self.embedded = Embedded(shape) if shape.num_classes else None
+        super().__init__(shape)
         widths = shape.widths[::-1]
         self.start = nn.Linear(shape.code_dim, widths[0] * shape.base**2)
         self.unflatten = nn.Unflatten(1, (widths[0], shape.base, shape.base))
@@ -95,8 +91,7 @@ class SNGenerator(Generator):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim) and, of a conditional one, labels (N,)."""
-        codes = z if self.embedded is None else self.embedded(z, labels)
-        maps = self.blocks(self.unflatten(self.start(codes)))
+        maps = self.blocks(self.unflatten(self.start(self.joined(z, labels))))
         images: Tensor = self.tanh(self.last(relu(self.norm(maps))))
         return images
 
@@ -120,8 +115,7 @@ class SNDiscriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N,) scores of images (N, C, H, W) in [-1, 1] and, of a conditional one, labels (N,)."""
         features = relu(self.blocks(images)).sum((2, 3))
-        score: Tensor = self.head(features).flatten()
-        return score if self.projected is None else score + self.projected(features, labels)
+        return scored(self.head, self.projected, features, labels)
 
 
 class SNGAN:
