@@ -28,7 +28,7 @@ def emit(value: Any) -> None:
 
 
 @contextlib.contextmanager
-def progress(title: str, *, quiet: bool = False) -> Iterator[Advance]:
+def progress(title: str, *, quiet: bool = False, done: float = 0.0) -> Iterator[Advance]:
     """A bar on stderr; the block gets ``advance(what, done)`` with ``done`` from 0 to 1. Silent with ``quiet``."""
     if quiet:
         yield lambda what, done: None
@@ -40,4 +40,5 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), left)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=1.0)
+        bar.tasks[0].completed = done  # an update would count as speed
         yield lambda what, done: bar.update(task, completed=done, description=f"{title}: {what}" if what else title)

@@ -56,7 +56,8 @@ def _sentence(problem: Exception) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 1 a fault of the program, 2 bad input (one sentence on stderr), 130 interrupted.
+    Exit codes: 0 done, 1 a fault of the program, 2 bad input (one sentence on stderr), 3 a training that diverged, 130
+    interrupted, 143 a training that was told to end.
     """
     warnings.showwarning = _told
     try:

@@ -10,22 +10,20 @@ import hashlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
-from torch import Tensor
 
 from ganexplain import checks, store
+from ganexplain.training.plain import plain, unpacked
 
 SCHEMA = 1
 KIND = "ganexplain checkpoint"
 MAX_BYTES = 64 * 2**30  # more than any state that this project writes; guards against a mistaken or hostile file
 MAX_LIST_BYTES = 2**20
-MAX_DEPTH = 32
 LIST = "latest.json"
 NAME = re.compile(r"step-(\d{9,18})-([0-9a-f]{16})\.pt")
 UNFINISHED = ".unfinished"
@@ -79,7 +77,7 @@ class Checkpoints:
         """
         if not 0 <= step < 10**18:
             raise ValueError(f"step must be a number from 0, got {step}")
-        content = {"kind": KIND, "schema": SCHEMA, "step": int(step), "state": _plain(state, "state")}
+        content = {"kind": KIND, "schema": SCHEMA, "step": int(step), "state": plain(state, "state")}
         before = self._files()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,6 +116,34 @@ class Checkpoints:
             f"no checkpoint in {self.folder} can be read: {'; '.join(notes)}; put a copy back, or start anew"
         )
 
+    def read(self, name: str) -> dict[str, Any]:
+        """The state in one file of the folder.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged, or no checkpoint.
+        """
+        match = NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"{name} is not the name of a checkpoint, such as step-000001000-0123456789abcdef.pt")
+        if not (self.folder / name).is_file():
+            raise FileNotFoundError(f"no checkpoint {self.folder / name}")
+        file = _File(int(match[1]), match[2])
+        if problem := self._damage(file, self._listed([]).get(name, {})):
+            raise ValueError(f"checkpoint {self.folder / name} is damaged ({problem}); name another one")
+        return self._read(file)
+
+    def path(self, step: int) -> Path:
+        """The file of a step.
+
+        Raises:
+            ValueError: there is none.
+        """
+        for file in reversed(self._files()):
+            if file.step == step:
+                return self.folder / file.name
+        raise ValueError(f"there is no checkpoint of step {step} in {self.folder}, there are {self.steps()}")
+
     def _files(self) -> list[_File]:
         if not self.folder.is_dir():
             return []
@@ -133,7 +159,7 @@ class Checkpoints:
         try:
             with fresh.open("wb") as handle:
                 sink = _Sink(handle)
-                torch.save(content, sink)
+                torch.save(content, cast(IO[bytes], sink))
                 sink.check()
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -191,7 +217,7 @@ class Checkpoints:
 
     def _read(self, file: _File) -> dict[str, Any]:
         path = self.folder / file.name
-        content = _unpacked(path)
+        content = unpacked(path)
         with store.reading(path, "checkpoint"):
             if content["kind"] != KIND:
                 raise ValueError(f"{path} holds {content['kind']!r}, expected a {KIND}")
@@ -232,41 +258,6 @@ class _Sink:
         """Raise the first error."""
         if self.problem:
             raise self.problem
-
-
-def _plain(value: Any, name: str, depth: int = 0) -> Any:
-    """``value`` as fresh plain objects on the CPU; views are cut loose, for torch saves the whole storage of each."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"{name[:60]}... is nested more than {MAX_DEPTH} deep; a checkpoint holds plain values")
-    if isinstance(value, Tensor):
-        return value.detach().cpu().clone()
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, Mapping) and all(type(key) in (str, int) for key in value):
-        return {key: _plain(item, f"{name}.{key}", depth + 1) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        items = [_plain(item, f"{name}[{i}]", depth + 1) for i, item in enumerate(value)]
-        return items if type(value) is list else tuple(items)
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    raise TypeError(
-        f"a checkpoint holds tensors, numbers, strings, None, lists and mappings with names or numbers as keys, "
-        f"got {kind} at {name}; convert it first"
-    )
-
-
-def _unpacked(path: Path) -> Any:
-    """What a file holds; no code in it is run, and it takes no more memory than its size says."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-        if any(e.compress_type != zipfile.ZIP_STORED for e in entries):  # torch never compresses
-            raise ValueError("it is compressed")
-        if sum(e.file_size for e in entries) > path.stat().st_size:
-            raise ValueError("its parts overlap")
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:  # zipfile and torch have classes of their own
-        said = " ".join(str(problem).split())[:200]
-        raise ValueError(f"{path} is no checkpoint of ganexplain ({said}); put a copy back, or start anew") from problem
 
 
 def _sync(folder: Path) -> None:

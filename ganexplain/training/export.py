@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import ganexplain
+from ganexplain.data.recorded import record
 from ganexplain.data.sets import DataSet
 from ganexplain.data.splits import Split
 from ganexplain.models.gan import GAN
@@ -51,13 +52,7 @@ def finish(
         "seed": seed,
         "steps": steps,
         "images_seen": steps * config.run.batch,
-        "data": {
-            "name": data.name,
-            "source": data.source,
-            "fingerprint": data.fingerprint,
-            "classes": list(data.class_names),
-            "split": split.record(),
-        },
+        "data": record(data, split),
         "reals": {
             "n": len(carried),
             "rows": carried.tolist(),
