@@ -69,11 +69,8 @@ class Components:
         algorithm 4.4), since the whole covariance matrix of large images has no room.
         """
         width = images[0].numel()
-        most = max(2 * n_components, min(FIT_IMAGES, FIT_VALUES // width))
-        chosen = (
-            torch.arange(min(most, len(images))) * len(images) // min(most, len(images))
-        )  # sets are sorted by class
-        flat = _flat(images[chosen])
+        n = min(len(images), max(2 * n_components, min(FIT_IMAGES, FIT_VALUES // width)))
+        flat = _flat(images[torch.arange(n) * len(images) // n])  # not the first: sets are sorted by class
         mean = flat.mean(0)
         flat -= mean
         k = min(n_components, width)
