@@ -157,9 +157,14 @@ class Asked:
             ValueError: the generator makes something else than the critic reads, or there is no such cell.
         """
         if self.generator:
-            from ganexplain.models.resolve import generator_of
+            from ganexplain.models.gan import GAN
+            from ganexplain.models.resolve import generator_of, resolve
 
-            critic = critic.with_generator(generator_of(self.generator))
+            made = resolve(self.generator, None, "generator")
+            generator = made.generator if isinstance(made, GAN) else generator_of(made)
+            if critic.label is not None and critic.label < generator.num_classes:
+                generator = generator.given(critic.label)
+            critic = critic.with_generator(generator)
         cell = self._cell()
         return critic if cell is None else critic.cell(*cell)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ganexplain.models.resolve import Model
     from ganexplain.models.spec import Spec
 
 PANEL = "A file of weights"
@@ -54,22 +53,6 @@ class Said:
         if self == Said():
             return None
         return said(self.path, layout=self.layout or None, network=self.network or None, label=self.label)
-
-    def opened(self, model: str, role: str) -> tuple[Model, int | None]:
-        """The model, and the class that is left to be given to its critic: a file of weights reads its own from a spec.
-
-        Args:
-            model: see `ganexplain.models.resolve.resolve`.
-            role: which network to take from a file of both.
-        """
-        from ganexplain import store
-        from ganexplain.models.resolve import resolve
-
-        path = Path(model)
-        weights = path.is_file() and not (path.suffix == ".safetensors" and store.is_own(path))
-        if weights or self != Said(label=self.label):
-            return resolve(model, self.spec, role), None
-        return resolve(model, None, role), self.label
 
     @property
     def words(self) -> dict[str, object]:

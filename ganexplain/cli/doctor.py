@@ -80,7 +80,6 @@ def _images(
     sheet: tuple[int, int] | None,
     seed: int,
 ) -> Images:
-    from ganexplain import tensors
     from ganexplain.models.gan import GAN
     from ganexplain.models.resolve import critic_of
 
@@ -91,8 +90,8 @@ def _images(
     reals = None if real is None else _read(real, critic, limit, sheet)
     fakes = None if fake is None else _fakes(fake, critic, limit, sheet, seed)
     if isinstance(found, GAN):
-        if reals is None and found.reals is not None:
-            reals = tensors.from_uint8(found.reals[:limit])
+        if reals is None and critic.reference is not None:
+            reals = critic.reference.images[:limit]
         fakes = found.samples(min(limit, 200), seed=seed) if fakes is None else fakes
     if reals is None and fakes is None:
         raise ValueError("a critic is examined on images: give --real and --fake, a folder or a file each")

@@ -166,11 +166,10 @@ def _judge(
     from ganexplain.cli import _inputs
     from ganexplain.data.images import read_folder
     from ganexplain.models.gan import GAN
-    from ganexplain.models.resolve import critic_of
+    from ganexplain.models.resolve import critic_of, resolve
 
-    found, label = said.opened(model, "discriminator")
-    critic = critic_of(found, which)
-    critic = asked.critic(critic if label is None else critic.given(label))
+    found = resolve(model, said.spec, "discriminator")
+    critic = asked.critic(critic_of(found, which))
     if reals is not None and critic.form.name != "images":
         critic = critic.with_reference(_inputs.batch(critic.form, reals, REALS))
     elif reals is not None:

@@ -160,6 +160,8 @@ def describe(critic: Critic) -> dict[str, Any]:
         "threshold": critic.threshold,
         "about": None if critic.about is None else critic.about.to_dict(),
         "health": critic.health,
+        "label": critic.label,
+        "class": critic.class_names[critic.label] if critic.class_names and critic.label is not None else None,
         "slope": known.slope if known else None,
         "auc": known.auc if known else None,
         "auc_reals": known.n_real if known else None,

@@ -50,6 +50,24 @@ def labels_of(x: Tensor, label: int | Tensor) -> Tensor:
     return torch.full((len(x),), label, dtype=torch.int64, device=x.device)
 
 
+def known_labels(labels: Tensor, n: int, num_classes: int) -> Tensor:
+    """``labels`` as int64, if they are the classes of ``n`` rows.
+
+    Raises:
+        ValueError: there are no classes, or they are not (n,) whole numbers below ``num_classes``.
+    """
+    if num_classes == 0:
+        raise ValueError("labels were given, but this network knows no classes; leave them out")
+    whole = labels.shape == (n,) and not labels.is_floating_point()
+    if not whole or (n and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes):
+        held = f", from {int(labels.min())} to {int(labels.max())}" if whole else ""
+        raise ValueError(
+            f"labels must be ({n},) whole numbers from 0 to {num_classes - 1}, got {tuple(labels.shape)} "
+            f"{labels.dtype}{held}"
+        )
+    return labels.long()
+
+
 def known_label(label: int | None, num_classes: int, does: str, saying: str = "label=0 to {last}") -> int | None:
     """``label``, if a network that knows so many classes can take it; None for one that knows none.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganexplain import tensors
 from ganexplain.models import outputs
-from ganexplain.models.conditional import conditioned, known_label
+from ganexplain.models.conditional import conditioned, known_label, known_labels
 from ganexplain.models.health import checked
 from ganexplain.models.preprocess import Preprocess
 from ganexplain.models.reader import JUDGES, Network, Reader, Reads
@@ -48,6 +48,7 @@ class Critic(Reader):
     Attributes:
         num_classes: 0 for an unconditional network.
         label: the class that it judges for, or None.
+        class_names: (num_classes,) what the classes are called, or empty.
         pools: whether the network returns a patch map.
         about: the file that the critic was opened from and what was assumed, or None.
         health: how the training of its GAN ended, see `ganexplain.models.health`; None where nobody recorded it.
@@ -72,8 +73,10 @@ class Critic(Reader):
         super().__init__(network, output=output, polarity=polarity, pool=pool, real_class=real_class, **reads)
         self.calibration: Calibration | None = None
         self.reference: Reference | None = None
+        self.class_names: tuple[str, ...] = ()
         self.about: About | None = None
         self.health: Mapping[str, Any] | None = None
+        self._labelled: tuple[Tensor, Tensor] | None = None  # reals of all classes, and their labels
         self._made_by: tuple[Generator, ...] = ()  # in a tuple, or it would count among the critic's own modules
 
     @staticmethod
@@ -115,12 +118,37 @@ class Critic(Reader):
         placed = self.kind != "score" or known is not None or self.reference is not None
         return Verdict(logit, threshold, probability, known.auc if known else None, placed)
 
-    def logits(self, images: Tensor, *, batch_size: int = 64) -> Tensor:
-        """(N,) logits without gradients, in batches, on the caller's device."""
-        with torch.no_grad(), tensors.isolated():
-            return tensors.batched(lambda x: self(x).to(x.device), batch_size, images)
+    def logits(self, images: Tensor, *, labels: Tensor | None = None, batch_size: int = 64) -> Tensor:
+        """(N,) logits without gradients, in batches, on the caller's device.
 
-    def calibrate(self, real: Tensor, fake: Tensor, *, real_share: float = 0.5, seed: int = 0) -> Critic:
+        Args:
+            images: (N, C, H, W) in [-1, 1].
+            labels: (N,) the class that each is judged under; None takes the critic's own for all.
+            batch_size: most images that the network is given at a time.
+        """
+        with torch.no_grad(), tensors.isolated():
+            if labels is None:
+                return tensors.batched(lambda x: self(x).to(x.device), batch_size, images)
+            known = known_labels(labels, len(images), self.num_classes).to(images.device)
+            self(images[:1])  # settles its tail
+            rows = 1 if batch_size == 1 or self.judges_alone(images) else batch_size
+            return tensors.batched(self._under, rows, images, known)
+
+    def _under(self, images: Tensor, labels: Tensor) -> Tensor:
+        twin = self._variant()
+        twin.network = conditioned(twin.network, labels)
+        logits: Tensor = twin(images).to(images.device)
+        return logits
+
+    def calibrate(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        *,
+        labels: tuple[Tensor, Tensor] | None = None,
+        real_share: float = 0.5,
+        seed: int = 0,
+    ) -> Critic:
         """A critic that knows threshold, probability and AUC, from images that it was not trained on.
 
         One half of each kind fits threshold and slope (logistic regression on the logit), the other half gives the AUC.
@@ -128,20 +156,22 @@ class Critic(Reader):
         Args:
             real: (R, C, H, W) in [-1, 1], at least 20.
             fake: (F, C, H, W) in [-1, 1], at least 20.
+            labels: (R,) and (F,) classes under which a conditional critic judges them; the calibration then holds for
+                every class. None judges all under the critic's own.
             real_share: share of reals where the critic is to be used.
             seed: decides the halves.
         """
         if min(len(real), len(fake)) < 20:
             raise ValueError(f"calibration needs at least 20 reals and 20 fakes, got {len(real)} and {len(fake)}")
         halves = []
-        for name, batch in (("real", real), ("fake", fake)):
+        for name, batch, own in zip(("real", "fake"), (real, fake), labels or (None, None), strict=True):
             order = torch.from_numpy(tensors.rng(seed, "calibrate", name).permutation(len(batch)))
-            logit = self.logits(self.form.check(batch, name)).double()[order]
+            logit = self.logits(self.form.check(batch, name), labels=own).double()[order]
             halves.append((logit[: len(batch) // 2], logit[len(batch) // 2 :]))
         (real_fit, real_test), (fake_fit, fake_test) = halves
         threshold, slope = platt(real_fit, fake_fit, real_share)
-        area = auc(real_test, fake_test)
-        known = Calibration(threshold, slope, area, real_share, len(real_test), len(fake_test))
+        area, pooled = auc(real_test, fake_test), labels is not None
+        known = Calibration(threshold, slope, area, real_share, len(real_test), len(fake_test), pooled)
         return self.with_calibration(known)
 
     def with_calibration(self, calibration: Calibration | None) -> Critic:
@@ -150,12 +180,32 @@ class Critic(Reader):
 
     def with_preprocess(self, preprocess: Preprocess) -> Critic:
         """The same critic that reads images in another way, without calibration and reference, which no longer hold."""
-        return self._variant(preprocess=preprocess, calibration=None, reference=None)
+        return self._variant(preprocess=preprocess, calibration=None, reference=None, _labelled=None)
 
-    def with_reference(self, reals: Tensor) -> Critic:
-        """The same critic that knows real images: the default baseline, and the range of real logits."""
+    def with_reference(self, reals: Tensor, *, labels: Tensor | None = None) -> Critic:
+        """The same critic that knows real images: the default baseline, and the range of real logits.
+
+        Args:
+            reals: (R, C, H, W) in [-1, 1].
+            labels: (R,) their classes, of which a conditional critic takes its own; None takes all.
+        """
         self.form.check(reals, "reals")
-        return self._variant(reference=Reference(reals, self.logits(reals)))
+        if labels is None:
+            return self._variant(reference=Reference(reals, self.logits(reals)), _labelled=None)
+        known = known_labels(labels, len(reals), self.num_classes).to(reals.device)
+        own = reals[known == self.label]
+        reference = Reference(own, self.logits(own)) if len(own) else None
+        return self._variant(reference=reference, _labelled=(reals, known))
+
+    def with_class_names(self, names: Sequence[str]) -> Critic:
+        """The same conditional critic that knows what its classes are called.
+
+        Raises:
+            ValueError: another number of names than of classes.
+        """
+        if len(names) != self.num_classes:
+            raise ValueError(f"class_names must be {self.num_classes} names, one a class, got {len(names)}")
+        return self._variant(class_names=tuple(map(str, names)))
 
     def with_generator(self, generator: Generator) -> Critic:
         """The same critic that knows who makes the images it judges, so that they can be explained in latent codes."""
@@ -176,7 +226,9 @@ class Critic(Reader):
         return self._rejudged(self._variant(pool=(i, j), calibration=None, reference=None))
 
     def given(self, label: int) -> Critic:
-        """The same conditional critic that judges for another class, without calibration, which no longer holds.
+        """The same conditional critic that judges for another class, without a calibration that no longer holds.
+
+        One over all classes stays; of reals whose classes are known those of the other class are taken.
 
         Raises:
             ValueError: it knows no classes, or fewer.
@@ -184,14 +236,24 @@ class Critic(Reader):
         known_label(label, self.num_classes, JUDGES)
         about = self.about and replace(self.about, spec=replace(self.about.spec, label=label))
         made_by = tuple(made.given(label) if label < made.num_classes else made for made in self._made_by)
-        changes = {"label": label, "about": about, "_made_by": made_by, "calibration": None, "reference": None}
+        known = self.calibration if self.calibration is not None and self.calibration.pooled else None
+        changes = {"label": label, "about": about, "_made_by": made_by, "calibration": known, "reference": None}
         twin = self._variant(**changes)
         twin.network = conditioned(twin.network, label)
         return self._rejudged(twin)
 
     def _rejudged(self, twin: Critic) -> Critic:
         """``twin`` with this critic's reals, judged by its own lights."""
+        if self._labelled is not None:
+            return twin.with_reference(self._labelled[0], labels=self._labelled[1])
         return twin if self.reference is None else twin.with_reference(self.reference.images)
+
+    @property
+    def reals(self) -> Tensor | None:
+        """(R, C, H, W) the known reals, of all classes where a conditional critic knows those of others."""
+        if self._labelled is not None:
+            return self._labelled[0]
+        return None if self.reference is None else self.reference.images
 
     @property
     def generator(self) -> Generator | None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, store, tensors
 from ganexplain.models.critic import Critic
 from ganexplain.models.families import FAMILIES
+from ganexplain.models.forms import Images
 from ganexplain.models.generator import Generator
 from ganexplain.models.preprocess import Preprocess
+from ganexplain.models.reader import Reads
 from ganexplain.models.verdict import Calibration
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added class_names, class_shares and real_labels, and calibrations over all classes
+LISTED = 12  # classes in an error
 
 
 @dataclass
@@ -32,7 +37,13 @@ class GAN:
         kinds: per critic, the `Critic` output kind: "score" after a relativistic loss, "logit" after cross-entropy.
         calibrations: per critic, what its logit means on held-out images.
         card: how it was made and how good it is; plain JSON.
-        reals: (R, C, H, W) uint8 held-out real images, or None.
+        reals: (R, C, H, W) uint8 held-out real images, (R, F) float32 rows in their own units, or None.
+        real_labels: (R,) int64 their classes, or None.
+        class_names: what the classes of a conditional GAN are called, or empty.
+        class_shares: how much of the data is of each class, which `samples` follows; empty means equally much.
+
+    Raises:
+        ValueError: names or shares that are not one a class.
     """
 
     family: str
@@ -44,6 +55,20 @@ class GAN:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
     reals: Tensor | None = None
+    real_labels: Tensor | None = None
+    class_names: tuple[str, ...] = ()
+    class_shares: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.class_names = tuple(map(str, self.class_names))
+        self.class_shares = tuple(map(float, self.class_shares))
+        classes = self.generator.num_classes
+        for name in ("class_names", "class_shares"):
+            if len(getattr(self, name)) not in (0, classes):
+                raise ValueError(f"{name} must be {classes}, one a class, got {len(getattr(self, name))}")
+        shares = self.class_shares
+        if shares and not (all(0 <= share < math.inf for share in shares) and sum(shares) > 0):
+            raise ValueError(f"class_shares must be 0 or more and not all 0, got {shares}")
 
     @classmethod
     def build(cls, family: str, *, seed: int = 0, **architecture: Any) -> GAN:
@@ -57,21 +82,74 @@ class GAN:
         """Names that `critic` takes."""
         return ("discriminator",) if self.judge is None else ("judge", "discriminator")
 
-    def critic(self, name: str = "judge") -> Critic:
+    def critic(self, name: str = "judge", label: int | None = None) -> Critic:
         """The judge or the discriminator on a private copy, calibrated, knowing the held-out reals.
 
+        Args:
+            name: "judge" or "discriminator".
+            label: the class that it judges for, of a conditional GAN; None takes the one that the GAN stands at.
+
         Raises:
-            ValueError: unknown name, or a judge was asked for and there is none yet.
+            ValueError: unknown name, or a judge was asked for and there is none yet; no class of a conditional GAN.
         """
         checks.one_of("critic", name, self.critics)
         network = self.judge if name == "judge" else self.discriminator
         if network is None:
             raise ValueError("this GAN has no judge yet")
-        reads = Preprocess(size=self.generator.resolution, channels=self.generator.channels)
-        critic = Critic(network, output=self.kinds[name], preprocess=reads)
-        critic = critic.with_calibration(self.calibrations.get(name)).with_generator(self.generator)
-        critic = critic.with_health(self.card.get("health"))
-        return critic if self.reals is None else critic.with_reference(tensors.from_uint8(self.reals))
+        generator = self.at(label).generator
+        reads: Reads = {"num_classes": generator.num_classes, "label": generator.label}
+        if isinstance(generator.form, Images):
+            reads["preprocess"] = Preprocess(size=generator.resolution, channels=generator.channels)
+        else:
+            reads["form"] = generator.form
+        critic = Critic(network, output=self.kinds[name], **reads)
+        if self.class_names:
+            critic = critic.with_class_names(self.class_names)
+        critic = critic.with_calibration(self.calibrations.get(name)).with_generator(generator)
+        critic, reals = critic.with_health(self.card.get("health")), self.held_out
+        return critic if reals is None else critic.with_reference(reals, labels=self.real_labels)
+
+    @property
+    def held_out(self) -> Tensor | None:
+        """(R, C, H, W) the reals in [-1, 1], or (R, F) in their own units; None where there are none."""
+        if self.reals is None or not isinstance(self.generator.form, Images):
+            return self.reals
+        return tensors.from_uint8(self.reals)
+
+    def given(self, label: int) -> GAN:
+        """The same conditional GAN at one class: its critics judge for it, and its samples are of it.
+
+        Raises:
+            ValueError: it knows no classes, or fewer.
+        """
+        classes = self.generator.num_classes
+        if classes == 0:
+            raise ValueError(f"label={label} was given, but this GAN knows no classes; leave it out")
+        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < classes:
+            raise ValueError(f"label must be one of {self.classes}, got {label!r}")
+        return replace(self, generator=self.generator.given(label))
+
+    def at(self, label: int | None) -> GAN:
+        """The GAN at ``label``, or where it stands.
+
+        Raises:
+            ValueError: a conditional GAN stands at no class, and none was said.
+        """
+        if label is not None:
+            return self.given(label)
+        if self.generator.num_classes and self.generator.label is None:
+            raise ValueError(
+                f"this GAN draws and judges images of a class; say which, label=0 (--label 0) for instance, of "
+                f"{self.classes}"
+            )
+        return self
+
+    @property
+    def classes(self) -> str:
+        """The classes in words, such as "0 (shirt), 1 (shoe)"; the first and last where they are many."""
+        count = self.generator.num_classes
+        said = [f"{i} ({self.class_names[i]})" if self.class_names else str(i) for i in range(count)]
+        return ", ".join(said if count <= LISTED else [*said[: LISTED - 2], "...", said[-1]])
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file: weights, reals, and all else as JSON metadata."""
@@ -83,6 +161,8 @@ class GAN:
         state = {f"{part}.{k}": v for part, m in parts.items() if m is not None for k, v in m.state_dict().items()}
         if self.reals is not None:
             state["reals"] = self.reals
+        if self.real_labels is not None:
+            state["real_labels"] = self.real_labels
         metadata = {
             "kind": "gan",
             "schema": SCHEMA,
@@ -90,6 +170,8 @@ class GAN:
             "architecture": self.architecture,
             "kinds": self.kinds,
             "calibrations": {name: asdict(c) for name, c in self.calibrations.items()},
+            "class_names": self.class_names,
+            "class_shares": self.class_shares,
             "card": self.card,
             "fingerprint": store.fingerprint(state),
         }
@@ -118,6 +200,8 @@ class GAN:
         if store.fingerprint(state) != metadata["fingerprint"]:
             raise ValueError(f"{path} is damaged: its weights do not match their fingerprint; copy it again")
         gan = cls.build(metadata["family"], **metadata["architecture"])
+        told = {name: metadata.get(name, ()) for name in ("class_names", "class_shares")}
+        gan = replace(gan, **told, real_labels=state.pop("real_labels", None))
         gan.kinds, gan.card = metadata["kinds"], metadata["card"]
         gan.calibrations = {name: Calibration(**c) for name, c in metadata["calibrations"].items()}
         gan.reals = state.pop("reals", None)
@@ -139,15 +223,43 @@ class GAN:
         state |= {f"j.{k}": v for k, v in (self.judge.state_dict() if self.judge else {}).items()}
         return store.fingerprint(state)
 
-    def samples(self, n: int, *, seed: int = 0) -> Tensor:
-        """(n, C, H, W) images of fresh codes, without gradients."""
-        return self.generator.render(self.generator.sample(n, seed=seed))
+    def labels(self, n: int, *, seed: int = 0) -> Tensor:
+        """(n,) int64 classes to draw, as often as in the data; a larger n continues a smaller one with the same seed.
+
+        Raises:
+            ValueError: there are no classes.
+        """
+        checks.positive(n, "n")
+        count, own = self.generator.num_classes, self.generator.label
+        if not count:
+            raise ValueError("this GAN knows no classes, so there are no labels to draw")
+        if own is not None:
+            return torch.full((n,), own, dtype=torch.int64)
+        edges = torch.tensor(self.class_shares or [1.0] * count, dtype=torch.float64).cumsum(0)
+        drawn = torch.from_numpy(tensors.rng(seed, "labels").random(n))
+        inner = edges[:-1] / edges[-1]  # a class without a share has no room between its edges
+        return torch.searchsorted(inner, drawn, right=True)
+
+    def samples(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> Tensor:
+        """(n, C, H, W) images of fresh codes, or (n, F) rows, without gradients.
+
+        Args:
+            n: how many; a larger n continues a smaller one with the same seed.
+            seed: decides codes and labels.
+            labels: (n,) classes to draw; None takes `labels`.
+        """
+        if labels is None and self.generator.num_classes:
+            labels = self.labels(n, seed=seed)
+        return self.generator.render(self.generator.sample(n, seed=seed), labels=labels)
 
     def __repr__(self) -> str:
         g = self.generator
         size = f"{g.channels}x{g.resolution}x{g.resolution}"
+        if not isinstance(g.form, Images):
+            size = g.form.many
+        classes = f", {g.num_classes} classes" if g.num_classes else ""
         known = ", ".join(f"{n} AUC {c.auc:.3f}" for n, c in self.calibrations.items() if c.auc is not None)
-        return f"GAN({self.family}, {size}, z {g.z_dim}, {known or 'not calibrated'})"
+        return f"GAN({self.family}, {size}{classes}, z {g.z_dim}, {known or 'not calibrated'})"
 
 
 def bundled(name: str) -> GAN:

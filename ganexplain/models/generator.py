@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganexplain import checks, tensors
 from ganexplain.models import priors
+from ganexplain.models.conditional import known_labels
 from ganexplain.models.first_layer import FirstLayer, first_layer_of
 from ganexplain.models.forms import IMAGES, Form, Images
 from ganexplain.models.private import private_copy
@@ -106,16 +107,7 @@ class Generator(nn.Module):
             )
         if labels is None:
             return torch.full((n,), self.label or 0, dtype=torch.int64, device=self.device)
-        if (
-            labels.shape != (n,)
-            or labels.is_floating_point()
-            or not 0 <= int(labels.min()) <= int(labels.max()) < (self.num_classes)
-        ):
-            raise ValueError(
-                f"labels must be ({n},) whole numbers from 0 to {self.num_classes - 1}, got {tuple(labels.shape)} "
-                f"{labels.dtype}"
-            )
-        return labels.long()
+        return known_labels(labels, n, self.num_classes)
 
     def sample(self, n: int, *, seed: int = 0) -> Tensor:
         """(n, z_dim) codes from the prior; a larger n continues a smaller one with the same seed."""

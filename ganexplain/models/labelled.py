@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganexplain import tensors
-from ganexplain.models.conditional import conditioned
 from ganexplain.models.critic import Critic
 
 MOST = 1000  # classes
+PAIRS = 64  # images that are laid out at once, at least, each beside one label
 EVALUATIONS = 4096  # of reals under all labels; fewer reals are taken where there are many labels
 
 
@@ -95,7 +94,7 @@ def reading(
         image: (1, C, H, W) in [-1, 1].
         reals: (R, C, H, W) to compare the image with; None takes those that the critic knows. Of many reals some are
             taken, at equal steps, so that reals times labels stay within 4096.
-        class_names: (K,) what the classes are called.
+        class_names: (K,) what the classes are called; by default as the critic knows them.
         batch_size: most images that the network is given at a time.
 
     Raises:
@@ -112,8 +111,7 @@ def reading(
         raise ValueError(f"class_names must be {classes} names, one a class, got {len(class_names)}")
     if len(critic.form.check(image)) != 1:
         raise ValueError(f"one {critic.form.one} is read at a time, got {len(image)}")
-    if reals is None and critic.reference is not None:
-        reals = critic.reference.images
+    reals = critic.reals if reals is None else reals
     given, logits = critic.label, under_all(critic, image, batch_size=batch_size)[0]
     verdict = critic.judge(image, batch_size=batch_size)
     alone = logits.double()
@@ -123,7 +121,7 @@ def reading(
         found = under_all(critic, critic.form.check(reals, "reals")[some], batch_size=batch_size).double().mean(0)
         label_part, image_part = _shared(alone, found, given)
         origin = float(found.mean())
-    names = tuple(map(str, class_names))
+    names = tuple(map(str, class_names)) or critic.class_names
     about = (given, logits, verdict.threshold, label_part, image_part, origin, names, critic.unit, verdict.placed)
     return LabelReading(*about)
 
@@ -137,13 +135,9 @@ def _shared(image: Tensor, reals: Tensor, given: int) -> tuple[float, float]:
 
 def under_all(critic: Critic, images: Tensor, *, batch_size: int = 64) -> Tensor:
     """(N, K) logits of images (N, C, H, W) under each of a conditional critic's labels, without gradients."""
-    critic.logits(images[:1])  # settles its tail
     n, classes = len(images), critic.num_classes
-    rows = 1 if batch_size == 1 or critic.judges_alone(images) else batch_size
     found = []
-    for pairs in torch.split(torch.arange(n * classes), rows):
-        twin = critic._variant()
-        twin.network = conditioned(twin.network, pairs % classes)
-        with torch.no_grad(), tensors.isolated():
-            found.append(twin(images[pairs // classes]).to(images.device))
+    for pairs in torch.split(torch.arange(n * classes), max(batch_size, PAIRS)):
+        piece = images[pairs.to(images.device) // classes]
+        found.append(critic.logits(piece, labels=pairs % classes, batch_size=batch_size))
     return torch.cat(found).view(n, classes)

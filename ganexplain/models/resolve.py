@@ -38,7 +38,7 @@ def resolve(model: str, spec: Spec | None = None, role: str | None = None) -> Mo
     Args:
         model: "bundled:fashion"; the path of a file of `GAN.save` or of anybody's weights; "file.py:factory" or
             "package.module:factory", where the factory takes no arguments and returns a `Critic`, `Generator` or `GAN`.
-        spec: what a file of weights does not say.
+        spec: what a file of weights does not say; of any other model it can say the class alone.
         role: "discriminator" or "generator", which to take from a file of weights that holds both; None takes the
             discriminator where there is one.
 
@@ -47,18 +47,19 @@ def resolve(model: str, spec: Spec | None = None, role: str | None = None) -> Mo
         ValueError: another form, no such factory, or the factory raised (that error is chained).
         TypeError: the factory is no callable without arguments, or returned something else.
     """
-    from ganexplain.models.gan import bundled
-
     model = model.strip()
     head, colon, name = model.rpartition(":")
     if not colon or Path(model).exists():
         return _of_file(Path(model), model, spec, role)
-    if spec is not None:
-        raise ValueError(
-            f"--layout, --network, --label and --spec say what a file of weights does not, and {model!r} is no file; "
-            "leave them out"
-        )
+    _check_label_only(spec, f"{model!r} is no file")
+    return _standing(_named(head, name, model), spec)
+
+
+def _named(head: str, name: str, model: str) -> Model:
+    """What "head:name" names."""
     if head == "bundled":
+        from ganexplain.models.gan import bundled
+
         return bundled(name)
     if head.endswith(".py"):
         with _importing_from(Path(head).resolve().parent):
@@ -69,11 +70,27 @@ def resolve(model: str, spec: Spec | None = None, role: str | None = None) -> Mo
     raise ValueError(f"unknown model {model!r} (a model is {FORMS})")
 
 
+def _check_label_only(spec: Spec | None, why: str) -> None:
+    """Raise if more than a class is said of what says all else itself."""
+    from ganexplain.models.spec import Spec
+
+    if spec is not None and spec != Spec(label=spec.label):
+        raise ValueError(
+            f"--layout, --network and --spec say what a file of weights does not, and {why}; leave them out"
+        )
+
+
+def _standing(model: Model, spec: Spec | None) -> Model:
+    """The model at the class that was said, if one was."""
+    return model if spec is None or spec.label is None else model.given(spec.label)
+
+
 def critic_of(model: str | Model, which: str = "judge", spec: Spec | None = None) -> Critic:
     """The critic of a model; of a GAN its ``which`` ("judge" or "discriminator"); see `resolve` for ``spec``.
 
     Raises:
-        ValueError: the model is a generator, which judges nothing, or has no such critic.
+        ValueError: the model is a generator, which judges nothing, or has no such critic; a conditional GAN and no
+            class.
     """
     from ganexplain.models.critic import Critic
     from ganexplain.models.gan import GAN
@@ -90,14 +107,14 @@ def generator_of(model: str | Model, spec: Spec | None = None) -> Generator:
     """The generator of a model; see `resolve` for ``spec``.
 
     Raises:
-        ValueError: the model is a critic, which makes no images.
+        ValueError: the model is a critic, which makes no images; a conditional GAN and no class.
     """
     from ganexplain.models.gan import GAN
     from ganexplain.models.generator import Generator
 
     found = resolve(model, spec, "generator") if isinstance(model, str) else model
     if isinstance(found, GAN):
-        return found.generator
+        return found.at(None).generator
     if isinstance(found, Generator):
         return found
     raise ValueError("this model is a Critic, which makes no images; name a factory that returns a Generator, or a GAN")
@@ -127,9 +144,8 @@ def _of_file(path: Path, model: str, spec: Spec | None, role: str | None) -> Mod
     if _is_saved_gan(path):
         from ganexplain.models.gan import GAN
 
-        if spec is not None:
-            raise ValueError(f"{path} is a GAN saved by ganexplain and says all of itself; leave out layout and spec")
-        return GAN.load(path)
+        _check_label_only(spec, f"{path} is a GAN saved by ganexplain, which says all of itself")
+        return _standing(GAN.load(path), spec)
     from ganexplain.models.opening import open_critic, open_generator, open_model
 
     opened = {None: open_model, "discriminator": open_critic, "generator": open_generator}[role]

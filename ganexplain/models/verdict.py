@@ -25,6 +25,7 @@ class Calibration:
         real_share: share of reals that the probability assumes.
         n_real: number of held-out reals behind ``auc``.
         n_fake: number of fakes behind ``auc``.
+        pooled: measured on images of all classes, each judged under its own label, so that it holds for every class.
     """
 
     threshold: float
@@ -33,6 +34,7 @@ class Calibration:
     real_share: float = 0.5
     n_real: int = 0
     n_fake: int = 0
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

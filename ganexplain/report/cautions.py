@@ -80,12 +80,13 @@ def _swayed(entry: Facts) -> str:
     return "errors of measurement, other instruments and rounding"
 
 
-def _read_from(about: Facts | None) -> list[str]:
+def _read_from(critic: Facts) -> list[str]:
     """Where the judge's weights were read from, for which class it judges, and what had to be assumed."""
+    about, label, name = critic["about"], critic.get("label"), critic.get("class")
+    called = "" if name is None else f" ({name})"
+    given = "" if label is None else f" It judges for class {label}{called}; for another class it may say otherwise."
     if about is None:
-        return []
-    label = about["spec"].get("label")
-    given = "" if label is None else f" It judges for class {label}; for another class it may say otherwise."
+        return [given.strip()] if given else []
     said = f"The judge was read from {about['file']} (layout {about['layout']}).{given}"
     if not about["assumed"]:
         return [said]
@@ -102,7 +103,7 @@ def caveats(entry: Facts) -> list[str]:
         f"It is no forensic proof. One model's verdict, however well explained, is an indication; {_swayed(entry)} can "
         "sway models of this kind.",
     ]
-    out += _read_from(critic["about"])
+    out += _read_from(critic)
     if entry["baseline"]["compared"]:
         out.append("It depends on the baseline: measured against another image, other regions can come out strongest.")
     if layer := entry["attributions"][entry["method"]]["params"].get("layer"):

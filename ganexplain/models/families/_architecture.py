@@ -163,7 +163,8 @@ def scored(head: nn.Module, projected: Projected | None, features: Tensor, label
         return score
     if labels is None:
         raise ValueError("this network judges an image given its class; say the class of every row: labels (N,) int64")
-    return score + projected(features, labels)
+    of_class: Tensor = projected(features, labels)
+    return score + of_class
 
 
 def initialise(network: nn.Module, slope: float) -> None:

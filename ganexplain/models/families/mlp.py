@@ -131,7 +131,7 @@ def _shared(rows: Tensor, table: Table) -> Tensor:
     """Rows (N, F) with the columns of each category as shares that sum to one, as a table's rows must have them."""
     if not table.categories:
         return rows
-    features = rows.split([len(table.categories.get(name, (None,))) for name in table.names], 1)
+    features = torch.split(rows, [len(table.categories.get(name, (None,))) for name in table.names], 1)
     named = zip(table.names, features, strict=True)
     return torch.cat([part.softmax(1) if name in table.categories else part for name, part in named], 1)
 

@@ -103,9 +103,10 @@ class StyleGAN2Generator(Generator):
         scaled: Tensor = raw if (low, high) == (-1.0, 1.0) else (raw - low) * (2 / (high - low)) - 1
         return scaled.clamp(-1, 1)
 
-    def render(self, codes: Tensor, space: str = "z", *, batch_size: int = 64) -> Tensor:
+    def render(self, codes: Tensor, space: str = "z", *, labels: Tensor | None = None, batch_size: int = 64) -> Tensor:
         """`synthesize` without gradients, at most ``batch_size`` codes at a time, fewer where maps are large."""
-        return super().render(codes, space, batch_size=max(1, min(batch_size, MAPS // self.synthesis.largest)))
+        fits = max(1, min(batch_size, MAPS // self.synthesis.largest))
+        return super().render(codes, space, labels=labels, batch_size=fits)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] of codes (N, z_dim)."""
