@@ -141,6 +141,10 @@ class Generator(nn.Module):
         images: Tensor = self(codes) if known is None else self(codes, known)
         return images
 
+    def raw(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What codes (N, z_dim) become as a discriminator reads it: images, or rows or signals as they are scaled."""
+        return self.form.scaled(self(z) if labels is None else self(z, labels))
+
     def _check_codes(self, codes: Tensor, space: str) -> None:
         checks.one_of("latent space", space, self.spaces)
         if codes.ndim != 2 or (space == "z" and codes.shape[1] != self.z_dim):

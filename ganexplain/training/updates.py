@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganexplain.models.generator import Generator
 from ganexplain.training import losses, schedules
 from ganexplain.training.batches import Batches
 from ganexplain.training.config import Config
@@ -43,7 +44,7 @@ class Updates:
         world: where gradients are averaged.
     """
 
-    def __init__(self, networks: tuple[nn.Module, nn.Module], batches: Batches, config: Config, world: World) -> None:
+    def __init__(self, networks: tuple[Generator, nn.Module], batches: Batches, config: Config, world: World) -> None:
         self.g, self.d = networks
         self.batches, self.config, self.world = batches, config, world
         self.loss = losses.get(config.loss.name)
