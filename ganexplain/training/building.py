@@ -65,8 +65,13 @@ def _classes(config: Config, data: DataSet) -> Options:
 
 
 def _shares(data: DataSet, split: Split) -> Options:
-    """Names of the classes, and how many of the training images are of each."""
+    shares = class_shares(data, split) or {}
+    return {"class_names": tuple(shares), "class_shares": tuple(shares.values())}
+
+
+def class_shares(data: DataSet, split: Split) -> dict[str, float] | None:
+    """How much of the training images is of each class, by its name; None without labels."""
     if data.labels is None:
-        return {}
+        return None
     counts = torch.bincount(data.labels[split.train], minlength=len(data.class_names)).double()
-    return {"class_names": tuple(data.class_names), "class_shares": tuple((counts / counts.sum()).tolist())}
+    return dict(zip(data.class_names, (counts / counts.sum()).tolist(), strict=True))

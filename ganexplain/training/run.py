@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from ganexplain import tensors
+from ganexplain import store, tensors
 from ganexplain.data.recorded import check_same
 from ganexplain.models.gan import GAN
 from ganexplain.training import folder as folders
-from ganexplain.training.building import build
+from ganexplain.training.building import build, class_shares
 from ganexplain.training.checkpoints import Checkpoints
 from ganexplain.training.config import Config
+from ganexplain.training.diagnostics import Facts, History, examine
 from ganexplain.training.events import Events
 from ganexplain.training.export import finish, save
 from ganexplain.training.folder import Plan
@@ -197,6 +198,11 @@ class Run(Iterator[Step]):
 
     def examine(self) -> None:
         """Let the diagnostics look at all lines, and write what they say to ``health.json``."""
+        if self.recorder is None:
+            return
+        facts = Facts.of(self.plan.config, shares=class_shares(self.plan.data, self.plan.split))
+        self.health = examine(History(self.recorder.lines, facts)).to_dict()
+        store.write_json(self.folder / folders.HEALTH, self.health)
 
     def save(self, *, best: bool = False) -> None:
         """Save a checkpoint of the last step; all processes must call it together."""

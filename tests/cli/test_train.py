@@ -15,10 +15,17 @@ from ganexplain.cli import main as cli
 from ganexplain.models.gan import GAN
 from ganexplain.training import loop
 from ganexplain.training.checkpoints import Checkpoints
+from ganexplain.training.metrics import Measure
 from ganexplain.training.record import read_lines
 
 SMALL = ["--set", "model.width=4", "--set", "model.depth=0", "--set", "judge.steps=3", "--set", "watch.fakes=100"]
 TINY = ["--data", "digits", *SMALL, "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader of classes takes seconds to fit, and no test here asks for classes."""
+    monkeypatch.setattr(Measure, "reader", None)
 
 
 def call(*arguments: str) -> int:
