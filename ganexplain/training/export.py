@@ -9,22 +9,25 @@ import torch
 from torch import Tensor
 
 import ganexplain
+from ganexplain import tensors
 from ganexplain.data.recorded import record
 from ganexplain.data.sets import DataSet
 from ganexplain.data.splits import Split
 from ganexplain.models.gan import GAN
+from ganexplain.models.private import private_copy, settled
 from ganexplain.training.config import Config
 from ganexplain.training.judge import calibrate
 from ganexplain.training.metrics import measure
 
 REALS = 300  # held-out images that a GAN carries: baselines and the range of real logits
+PROBES = 2  # codes that the networks are run on
 LEAST_HELD_OUT = 60  # 20 to fit a calibration's halves on, twice, and a third to carry
 
 
 def finish(
     gan: GAN, data: DataSet, split: Split, config: Config, *, steps: int, quality: dict[str, Any] | None = None
 ) -> GAN:
-    """Complete a trained GAN in place: reals, calibration, card.
+    """Complete a trained GAN in place: reals, classes, calibration, card.
 
     The reals that it carries are held-out images too, but others than those that calibrate its critics.
 
@@ -37,15 +40,20 @@ def finish(
         quality: what `ganexplain.training.metrics.measure` gave; None measures now.
 
     Raises:
-        ValueError: fewer held-out images than a calibration needs.
+        ValueError: fewer held-out images than a calibration needs, a conditional GAN of images without labels, or a
+            network that does not stand still.
     """
     check_held_out(split)
+    labels = data.labels if gan.generator.num_classes else None
+    if labels is not None:
+        gan.class_names, gan.class_shares = tuple(data.class_names), shares(labels[split.train], len(data.class_names))
     held_out = split.held_out
     carried = balanced(held_out, data.labels, min(REALS, len(held_out) // 3))
     others = held_out[~torch.isin(held_out, carried)]
-    gan.reals = data.images[carried].contiguous()
+    gan.reals, gan.real_labels = data.images[carried].contiguous(), None if labels is None else labels[carried]
+    check_still(gan)
     seed = config.run.seed
-    critics = calibrate(gan, data.images[others], seed=seed)
+    critics = calibrate(gan, data.images[others], labels=None if labels is None else labels[others], seed=seed)
     gan.card = {
         "name": f"{gan.family} on {data.name}",
         "config": config.as_dict(),
@@ -72,6 +80,40 @@ def check_held_out(split: Split) -> None:
         raise ValueError(
             f"at least {LEAST_HELD_OUT} held-out images are needed to calibrate the critics, got {n}; add some"
         )
+
+
+def shares(labels: Tensor, classes: int) -> tuple[float, ...]:
+    """(classes,) how much of (N,) int64 labels is of each class."""
+    counts = torch.bincount(labels, minlength=classes).double()
+    return tuple((counts / counts.sum()).tolist())
+
+
+def check_still(gan: GAN) -> None:
+    """Raise if a network of ``gan`` changes when it is used, as no saved one may: its next answer would be another.
+
+    Training moves buffers, the statistics of BatchNorm and the vectors of spectral norm; in eval mode all must rest.
+
+    Raises:
+        ValueError: a buffer changed in a pass.
+    """
+    labels = gan.labels(PROBES) if gan.generator.num_classes else None
+    codes = gan.generator.sample(PROBES)
+    with torch.no_grad(), tensors.isolated():
+        made = settled(gan.generator).raw(codes, None if labels is None else labels.to(codes.device))
+        for name, given in (("generator", codes), ("discriminator", made), ("judge", made)):
+            network = getattr(gan, name)
+            if network is None:
+                continue
+            twin = private_copy(network)
+            place = next(twin.parameters()).device
+            before = {path: value.clone() for path, value in twin.named_buffers()}
+            twin(given.to(place), *(() if labels is None else (labels.to(place),)))
+            moved = [path for path, value in twin.named_buffers() if not torch.equal(value, before[path])]
+            if moved:
+                raise ValueError(
+                    f"the {name} changes its buffer {moved[0]!r} whenever it is used, so that it would judge the same "
+                    "image otherwise the next time; change buffers in train mode alone"
+                )
 
 
 def balanced(rows: Tensor, labels: Tensor | None, n: int) -> Tensor:

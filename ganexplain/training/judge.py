@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganexplain import tensors
+from ganexplain.models.conditional import known_labels
 from ganexplain.models.critic import Critic
+from ganexplain.models.forms import Images
 from ganexplain.models.gan import GAN
 from ganexplain.models.verdict import Calibration, auc
 from ganexplain.training import losses
@@ -47,18 +49,23 @@ class JudgeStep:
     slope: float
 
 
-def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch.device = "cpu") -> Iterator[JudgeStep]:
+def train_judge(
+    gan: GAN, images: Tensor, config: Config, *, labels: Tensor | None = None, device: str | torch.device = "cpu"
+) -> Iterator[JudgeStep]:
     """Give ``gan`` a judge, one step each time the iterator is advanced; generator and discriminator stay as they are.
 
     Args:
         gan: with a trained generator.
-        images: (N, C, H, W) uint8 training images.
+        images: (N, C, H, W) uint8 training images, or (N, F) float32 rows in their own units.
         config: its ``judge`` and ``run.seed`` are read.
+        labels: (N,) int64 classes, for a conditional GAN: reals and fakes are judged under their own.
         device: where to compute.
 
     Raises:
+        ValueError: labels that do not fit the GAN.
         DivergedError: the loss is not finite.
     """
+    known = _known(gan, images, labels)
     options, seed = config.judge, config.run.seed
     if not options.steps:
         return
@@ -71,19 +78,37 @@ def train_judge(gan: GAN, images: Tensor, config: Config, *, device: str | torch
     try:
         for number in range(1, options.steps + 1):
             optimiser.param_groups[0]["lr"] = _cosine(options.lr, number, options.steps)
-            real = tensors.from_uint8(images[sampler.draw(number)]).to(device)
+            rows = sampler.draw(number)
+            real, own = _shown(gan, images[rows]).to(device), () if known is None else (known[rows].to(device),)
             codes = tensors.normal(seed, "judge", number, shape=(options.batch, generator.z_dim)).to(device)
             with torch.no_grad():
-                fake = generator(codes)
+                fake = generator.raw(codes, *own)  # of the classes of the reals, or the class alone would tell them
             with tensors.isolated(seed, "judge dropout", number):
-                step = _step(judge, optimiser, (real, fake), number, options.gamma)
+                step = _step(lambda x, own=own: judge(x, *own), optimiser, (real, fake), number, options.gamma)  # type: ignore[misc]
             yield step
     finally:
         laid_out(judge, torch.contiguous_format).eval().requires_grad_(False)
 
 
+def _known(gan: GAN, images: Tensor, labels: Tensor | None) -> Tensor | None:
+    """(N,) int64 labels of a conditional GAN's images, or None."""
+    if gan.generator.num_classes and labels is None:
+        raise ValueError("this GAN is conditional and needs the classes of the images: labels=... (N,) int64")
+    return None if labels is None else known_labels(labels, len(images), gan.generator.num_classes)
+
+
+def _shown(gan: GAN, images: Tensor) -> Tensor:
+    """Images as the judge reads them: in [-1, 1], or rows as they are scaled."""
+    form = gan.generator.form
+    return tensors.from_uint8(images) if isinstance(form, Images) else form.scaled(images)
+
+
 def _step(
-    judge: nn.Module, optimiser: torch.optim.Optimizer, images: tuple[Tensor, Tensor], number: int, gamma: float
+    judge: Callable[[Tensor], Tensor],
+    optimiser: torch.optim.Optimizer,
+    images: tuple[Tensor, Tensor],
+    number: int,
+    gamma: float,
 ) -> JudgeStep:
     """One update on (real, fake) images."""
     logits, slopes = zip(*(squared_slope(judge, batch) for batch in images), strict=True)
@@ -102,28 +127,40 @@ def _cosine(lr: float, number: int, steps: int) -> float:
     return lr * (0.5 + 0.5 * math.cos(math.pi * (number - 1) / steps))
 
 
-def calibrate(gan: GAN, held_out: Tensor, *, seed: int = 0) -> dict[str, dict[str, float | None]]:
+def calibrate(
+    gan: GAN, held_out: Tensor, *, labels: Tensor | None = None, seed: int = 0
+) -> dict[str, dict[str, float | None]]:
     """Calibrate every critic on held-out reals and as many fresh fakes; the AUC comes from halves that fitted nothing.
+
+    A conditional GAN has one calibration over all classes: its fakes are of the classes of the reals, and each image is
+    judged under its own.
 
     Args:
         gan: its ``calibrations`` are set.
-        held_out: (M, C, H, W) uint8 images that no network was trained on, at least 20.
+        held_out: (M, C, H, W) uint8 images, or (M, F) rows, that no network was trained on, at least 20.
+        labels: (M,) int64 classes, for a conditional GAN.
         seed: decides the fakes and the halves.
 
     Returns:
         Per critic: ``auc``, mean logit of reals and fakes, and the share of reals whose logit is above 15, where a
         probability no longer tells images apart.
+
+    Raises:
+        ValueError: labels that do not fit the GAN, or too few reals.
     """
-    real = tensors.from_uint8(held_out[:MAX_CALIBRATION].cpu())
+    known = _known(gan, held_out, labels)
+    known = None if known is None else known[:MAX_CALIBRATION].cpu()
+    real = held_out[:MAX_CALIBRATION].cpu()
+    real = tensors.from_uint8(real) if isinstance(gan.generator.form, Images) else real
     gan.generator.cpu()
-    fake = gan.samples(len(real), seed=_fresh(seed))
+    fake = gan.samples(len(real), seed=_fresh(seed), labels=known)
     facts: dict[str, dict[str, float | None]] = {}
     for name in gan.critics:
-        critic = gan.critic(name)
-        known = gan.calibrations[name] = _calibration(critic, real, fake, seed)
-        on_real, on_fake = critic.logits(real), critic.logits(fake)
+        critic = gan.critic(name, None if known is None else 0)  # of any class: each image brings its own
+        found = gan.calibrations[name] = _calibration(critic, (real, fake), known, seed)
+        on_real, on_fake = (critic.logits(batch, labels=known) for batch in (real, fake))
         facts[name] = {
-            "auc": known.auc,
+            "auc": found.auc,
             "logit_real": float(on_real.mean()),
             "logit_fake": float(on_fake.mean()),
             "saturated": float((on_real > 15).float().mean()),
@@ -131,20 +168,22 @@ def calibrate(gan: GAN, held_out: Tensor, *, seed: int = 0) -> dict[str, dict[st
     return facts
 
 
-def _calibration(critic: Critic, real: Tensor, fake: Tensor, seed: int) -> Calibration:
+def _calibration(critic: Critic, images: tuple[Tensor, Tensor], labels: Tensor | None, seed: int) -> Calibration:
     """The critic's calibration; for one that ranks no better than chance, a slope of zero: every verdict is "unsure".
 
     A run that was cut short must still be saved, so such a critic is no error here, as it is for a user's own critic.
     """
+    pairs = None if labels is None else (labels, labels)
     try:
-        known = critic.calibrate(real, fake, seed=seed).calibration
+        known = critic.calibrate(*images, labels=pairs, seed=seed).calibration
     except ValueError:
-        on_real, on_fake = critic.logits(real), critic.logits(fake)
+        on_real, on_fake = (critic.logits(batch, labels=labels) for batch in images)
         area = auc(on_real, on_fake)
         if area > CHANCE:
             raise
         middle = float(on_real.mean() + on_fake.mean()) / 2
-        known = Calibration(middle, 0.0, area, n_real=len(real), n_fake=len(fake))
+        sizes = {"n_real": len(on_real), "n_fake": len(on_fake)}
+        known = Calibration(middle, 0.0, area, **sizes, pooled=labels is not None)
     if known is None:
         raise ValueError("the critic could not be calibrated")
     return known
