@@ -50,6 +50,7 @@ class Run(Iterator[Step]):
         images, labels = plan.data.images[plan.split.train], None
         if plan.config.conditional and plan.data.labels is not None:
             labels = plan.data.labels[plan.split.train]
+        self._labels = labels
         self.training = train(gan, images, plan.config, labels=labels, device=plan.device, world=plan.world)
         self.checkpoints = Checkpoints(folder / folders.CHECKPOINTS, plan.config.watch.keep)
         self.notes: list[str] = []
@@ -244,7 +245,8 @@ class Run(Iterator[Step]):
             short: take seconds, for a run that was interrupted.
         """
         plan = self.plan
-        return train_judge(self.gan, plan.data.images[plan.split.train], self.judging(short), device=plan.device)
+        images, config = plan.data.images[plan.split.train], self.judging(short)
+        return train_judge(self.gan, images, config, labels=self._labels, device=plan.device)
 
     def export(self, *, short: bool = False) -> Path:
         """Calibrate the critics on held-out data and write ``gan.safetensors``, in the first process alone.
