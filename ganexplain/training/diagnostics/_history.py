@@ -62,8 +62,8 @@ class History:
         for line in lines:
             if not isinstance(line, Mapping) or not isinstance(line.get("step"), int):
                 raise ValueError(f'each line of a history must be a mapping with "kind" and "step", got {line!r:.80}')
-            while kept and kept[-1]["step"] > line["step"]:
-                kept.pop()
+            if kept and kept[-1]["step"] > line["step"]:  # the run was continued from before: all from here on is new
+                kept = [old for old in kept if old["step"] < line["step"]]
             kept.append(line)
         self.steps, self.evaluations, self.events = (
             [line for line in kept if line.get("kind") == kind] for kind in ("steps", "evaluation", "event")

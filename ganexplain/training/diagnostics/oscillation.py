@@ -10,8 +10,8 @@ from ganexplain.training.diagnostics._reading import Diagnostic, Gauge
 
 __all__ = ["Oscillation"]
 
-EARLY = 0.2  # of the plan, before which classes come and go in every run
-LATEST = 3  # changes between consecutive measurements, of which the middle one counts
+EARLY = 0.3  # of the plan, before which classes come and go in every run
+LEAST = 3  # changes between consecutive measurements; of the later half of all, the middle one counts
 TURNS = 4  # changes of FD at least, for its turns to say something
 VARIATION = (0.2, 0.4)
 SWING = (0.1, 0.3)
@@ -38,15 +38,18 @@ class Oscillation(Diagnostic):
 
     @staticmethod
     def variation(history: History) -> Gauge | None:
-        """Total variation between consecutive measurements, the middle one of the latest three."""
+        """Total variation between consecutive measurements, the middle one of the later half.
+
+        Not of the latest alone: a rate that falls to nothing stops every generator, wherever it is on its way round.
+        """
         rows = [shares for _, shares in history.shares]
         changes = [
             0.5 * sum(abs(one.get(name, 0.0) - two.get(name, 0.0)) for name in one.keys() | two.keys())
             for one, two in zip(rows[:-1], rows[1:], strict=True)
         ]
-        if len(changes) < LATEST:
+        if len(changes) < LEAST:
             return None
-        value = median(changes[-LATEST:])
+        value = median(changes[-max(LEAST, (len(changes) + 1) // 2) :])
         words = f"between measurements {value:.0%} of the samples change class (total variation)"
         return Gauge(value, "total variation of the classes between measurements", *VARIATION, words, ADVICE)
 
