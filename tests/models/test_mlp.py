@@ -13,6 +13,7 @@ from ganexplain.data.sets import open_data
 from ganexplain.data.splits import split
 from ganexplain.models.families.mlp import MLP
 from ganexplain.models.gan import GAN
+from ganexplain.models.table import Table
 from ganexplain.training.config import load
 from ganexplain.training.export import finish
 from ganexplain.training.judge import train_judge
@@ -152,3 +153,87 @@ def test_a_trained_one_is_a_score_until_it_is_calibrated() -> None:
     assert found.unit == "logit"
     assert found.gap is not None
     assert float(found.gap.abs().max()) < 0.1
+
+
+TABLE: dict[str, object] = {
+    "names": ["age", "colour", "height"],
+    "units": {"height": "cm"},
+    "categories": {"colour": ["red", "green"]},
+    "mean": [40.0, 170.0],
+    "std": [10.0, 8.0],
+}
+
+
+def rows(**options: object) -> GAN:
+    return GAN.build("mlp", seed=3, z_dim=4, widths=[12], **{"critic_widths": [12], "table": TABLE, **options})
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_rows_come_in_their_own_units_and_are_judged_as_they_are_scaled(classes: int) -> None:
+    gan = rows(num_classes=classes)
+    own = (torch.arange(6) % 3,) if classes else ()
+    made, raw = gan.samples(6, labels=own[0] if own else None), gan.generator.raw(gan.generator.sample(6), *own)
+    assert made.shape == (6, 4)
+    torch.testing.assert_close(made[:, 0], raw[:, 0] * 10 + 40)
+    torch.testing.assert_close(made[:, 3], raw[:, 3] * 8 + 170)
+    assert torch.equal(made[:, 1:3], raw[:, 1:3])
+    torch.testing.assert_close(made[:, 1:3].sum(1), torch.ones(6))  # shares of the two colours
+    assert (made[:, 1:3] > 0).all()
+    assert gan.generator.form.check(made) is made
+    critic = gan.critic("discriminator", 1 if classes else None)
+    assert critic.form.name == "table"
+    told = (torch.ones(6).long(),) if classes else ()
+    torch.testing.assert_close(critic.logits(made), gan.discriminator(raw, *told).detach(), rtol=1e-5, atol=1e-5)
+    assert (gan.generator.resolution, gan.generator.channels) == (0, 0)
+    assert "rows" in repr(gan)
+
+
+def test_parameters_of_rows_are_those_counted_by_hand() -> None:
+    gan = GAN.build("mlp", table={"names": ["x", "y"]}, z_dim=16, widths=[128, 128, 128])
+    hidden = 2 * (128 * 128 + 128)
+    assert count(gan.generator) == (16 * 128 + 128) + hidden + (128 * 2 + 2)
+    assert count(gan.discriminator) == (2 * 128 + 128) + hidden + (128 + 1)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_saved_one_of_rows_comes_back_with_its_table(tmp_path: object, classes: int) -> None:
+    gan = rows(num_classes=classes)
+    gan.reals = gan.samples(30)
+    gan.real_labels = torch.arange(30) % 3 if classes else None
+    again = GAN.load(gan.save(f"{tmp_path}/gan.safetensors"))
+    assert again.generator.form == gan.generator.form == Table(**TABLE)
+    assert torch.equal(again.samples(4), gan.samples(4))
+    critic = again.critic("discriminator", 2 if classes else None)
+    assert critic.reference is not None
+    assert torch.equal(critic.reference.images, gan.reals[2::3] if classes else gan.reals)
+    found = IntegratedGradients(critic).attribute(gan.reals[:2])
+    assert found.values.shape == (2, 4)
+
+
+def test_rows_are_trained_judged_and_finished() -> None:
+    data = open_data("ring-8")
+    parts = split(data)
+    config = load("rows", ["run.steps=3", "run.batch=16", "judge.steps=60", "judge.batch=64", "judge.lr=0.005"])
+    form = Table.standardised(data.images[parts.train], data.feature_names)
+    table = {"names": list(form.names), "mean": list(form.mean), "std": list(form.std)}
+    gan = GAN.build("mlp", table=table, z_dim=4, widths=[12], critic_widths=[32, 32])
+    list(train(gan, data.images[parts.train], config))
+    list(train_judge(gan, data.images[parts.train], config))
+    finish(gan, data, parts, config, steps=3, quality={})
+    assert gan.reals is not None
+    assert gan.reals.dtype == torch.float32
+    assert (gan.calibrations["judge"].auc or 0) > 0.8  # three steps of a generator are told from the ring
+    assert gan.critic().judge(gan.reals).probability is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"table": {"names": ["a", "a"]}}, "different features"),
+        ({"table": {"names": ["a"], "mean": [1.0]}}, "mean and std"),
+        ({"critic_widths": [0]}, "critic_widths must be a list of positive"),
+    ],
+)
+def test_bad_tables(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rows(**options)

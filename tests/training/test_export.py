@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import ganexplain
-from ganexplain import store
+from ganexplain import store, tensors
 from ganexplain.models.gan import GAN
 from ganexplain.training import config as configs
 from ganexplain.training.export import balanced, finish, save
@@ -62,6 +62,28 @@ def test_the_reals_it_carries_trained_and_calibrated_nothing(run: Any, monkeypat
     assert torch.equal(gan.reals, run.data.images[rows])
     others = [r for r in run.split.held_out.tolist() if r not in set(rows.tolist())]
     assert torch.equal(seen[0], run.data.images[torch.tensor(others)])
+
+
+def test_a_conditional_one_takes_classes_shares_and_labels_along(run: Any, tmp_path: Path) -> None:
+    gan = GAN.build("sngan", resolution=8, channels=1, z_dim=4, width=4, num_classes=10)
+    labels = run.data.labels[run.split.train]
+    short = replace(run.config, judge=replace(run.config.judge, steps=2), run=replace(run.config.run, steps=2, batch=8))
+    list(train(gan, run.images, short, labels=labels))
+    list(train_judge(gan, run.images, short, labels=labels))
+    finish(gan, run.data, run.split, short, steps=2, quality={})
+    again = GAN.load(save(gan, tmp_path))
+    assert again.class_names == tuple(run.data.class_names)
+    counts = torch.bincount(labels, minlength=10).double()
+    assert again.class_shares == pytest.approx((counts / counts.sum()).tolist())
+    rows = torch.tensor(again.card["reals"]["rows"])
+    assert torch.equal(again.real_labels, run.data.labels[rows])
+    assert all(found.pooled for found in again.calibrations.values())
+    critic = again.critic("judge", 7)
+    assert torch.equal(critic.reference.images, tensors.from_uint8(run.data.images[rows[run.data.labels[rows] == 7]]))
+    assert critic.logits(again.samples(3)).shape == (3,)
+    bare = replace(run.data, labels=None)
+    with pytest.raises(ValueError, match="is conditional and needs the classes"):
+        finish(gan, bare, run.split, short, steps=2, quality={})
 
 
 def test_balanced_takes_every_class_in_turn() -> None:

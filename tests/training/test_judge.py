@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from ganexplain import store, tensors
+from ganexplain.models.gan import GAN
 from ganexplain.training.judge import calibrate, train_judge
 from ganexplain.training.loop import DivergedError
+from ganexplain.training.sampler import Sampler
 
 
 def test_only_the_judge_learns(run: Any) -> None:
@@ -94,3 +96,81 @@ def test_a_critic_that_knows_nothing_is_unsure_and_no_error(run: Any) -> None:
 def test_other_faults_of_a_critic_are_not_taken_for_ignorance(run: Any) -> None:
     with pytest.raises(ValueError, match="at least 20 reals"):
         calibrate(run.gan, run.data.images[:5])
+
+
+def conditional(run: Any) -> Any:
+    """A conditional GAN for the digits of the run: its generator is what it was built as, a judge tells it at once."""
+    gan = GAN.build("dcgan", resolution=8, channels=1, z_dim=8, width=4, num_classes=10)
+    gan.generator.eval().requires_grad_(False)
+    return gan
+
+
+def labels_of(run: Any, part: str) -> torch.Tensor:
+    return run.data.labels[getattr(run.split, part)]  # type: ignore[no-any-return]
+
+
+def test_the_judge_sees_fakes_under_the_labels_of_the_reals(run: Any) -> None:
+    gan, own = conditional(run), labels_of(run, "train")
+    config = replace(run.config, judge=replace(run.config.judge, steps=2, batch=16))
+    judged, drawn = [], []
+    gan.discriminator.register_forward_pre_hook(lambda _m, given: judged.append(given))  # copied into the judge
+    gan.generator.register_forward_pre_hook(lambda _m, given: drawn.append(given))
+    list(train_judge(gan, run.images, config, labels=own))
+    rows = Sampler(len(run.images), 16, config.run.seed).draw(1)
+    (real, real_labels), (fake, fake_labels) = judged[:2]
+    assert torch.equal(real, tensors.from_uint8(run.images[rows]))
+    assert torch.equal(real_labels, own[rows])
+    assert torch.equal(fake_labels, own[rows])
+    assert torch.equal(drawn[0][1], own[rows])
+    torch.testing.assert_close(fake.detach(), gan.generator(drawn[0][0], own[rows]))
+
+
+def test_a_conditional_judge_learns_what_the_labels_say(run: Any) -> None:
+    """Fakes that are reals under the next label: only who reads labels tells them from reals."""
+    gan, own = conditional(run), labels_of(run, "train")
+    images = tensors.from_uint8(run.images)
+
+    class Mislabelled(type(gan.generator)):  # type: ignore[misc]
+        def forward(self, z: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+            draw = torch.stack([torch.nonzero(own == (int(y) + 1) % 10)[int(abs(c[0]) * 9), 0]
+                                for c, y in zip(z, labels, strict=True)])  # type: ignore[arg-type]  # fmt: skip
+            return images[draw]
+
+    gan.generator.__class__ = Mislabelled
+    config = replace(run.config, judge=replace(run.config.judge, steps=120, batch=32))
+    steps = list(train_judge(gan, run.images, config, labels=own))
+    assert sum(s.accuracy for s in steps[-20:]) / 20 > 0.75
+    facts = calibrate(gan, run.data.images[run.split.held_out], labels=labels_of(run, "held_out"))
+    assert (facts["judge"]["auc"] or 0) > 0.8
+    assert gan.calibrations["judge"].pooled
+    assert gan.critic("judge", 4).calibration == gan.calibrations["judge"]
+
+
+def test_calibration_pools_the_classes_each_under_its_own_label(run: Any) -> None:
+    from ganexplain.models.verdict import auc
+
+    gan, own = conditional(run), labels_of(run, "held_out")
+    held_out = run.data.images[run.split.held_out]
+    facts = calibrate(gan, held_out, labels=own, seed=3)
+    real, fake = tensors.from_uint8(held_out), gan.samples(len(held_out), seed=fresh_seed(3), labels=own)
+    with torch.no_grad():
+        on_real, on_fake = gan.discriminator(real, own), gan.discriminator(fake, own)
+    assert facts["discriminator"]["logit_real"] == pytest.approx(float(on_real.mean()), abs=1e-5)
+    assert facts["discriminator"]["logit_fake"] == pytest.approx(float(on_fake.mean()), abs=1e-5)
+    assert facts["discriminator"]["auc"] == pytest.approx(auc(on_real, on_fake), abs=0.1)  # of other halves
+
+
+def test_labels_must_fit(run: Any) -> None:
+    gan, own = conditional(run), labels_of(run, "train")
+    with pytest.raises(ValueError, match="is conditional and needs the classes"):
+        list(train_judge(gan, run.images, run.config))
+    with pytest.raises(ValueError, match="is conditional and needs the classes"):
+        calibrate(gan, run.images)
+    with pytest.raises(ValueError, match=r"labels must be \(\d+,\) whole numbers from 0 to 9"):
+        list(train_judge(gan, run.images, run.config, labels=own[:5]))
+    with pytest.raises(ValueError, match="knows no classes"):
+        list(train_judge(run.gan, run.images, run.config, labels=own))
+
+
+def fresh_seed(seed: int) -> int:
+    return int(tensors.rng(seed, "fresh fakes").integers(2**31))
