@@ -51,6 +51,8 @@ class Run(Iterator[Step]):
         if plan.config.conditional and plan.data.labels is not None:
             labels = plan.data.labels[plan.split.train]
         self._labels = labels
+        if plan.data.feature_names:  # sheets show generated rows over real ones
+            gan.reals = plan.data.images[plan.split.held_out]
         self.training = train(gan, images, plan.config, labels=labels, device=plan.device, world=plan.world)
         self.checkpoints = Checkpoints(folder / folders.CHECKPOINTS, plan.config.watch.keep)
         self.notes: list[str] = []
