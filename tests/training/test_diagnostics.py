@@ -296,3 +296,9 @@ def test_a_history_as_it_was() -> None:
 def test_facts_are_those_of_the_config() -> None:
     facts = Facts.of(load("dcgan", ["run.steps=300", "loss.name=hinge", "loss.penalties=['gp']", "loss.gp=3"]))
     assert facts == Facts(300, "hinge", ("gp",), 3.0, None)
+
+
+def test_values_that_are_no_numbers_are_left_out() -> None:
+    odd = history(steps(300, lambda s: {"loss_d": {100: None, 200: math.nan}.get(s, 0.5)}), evaluations(1000))
+    assert odd.series("loss_d") == [(300, 0.5)]
+    assert odd.measured("classes", "nothing") == []

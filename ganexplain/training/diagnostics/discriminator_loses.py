@@ -10,7 +10,7 @@ from ganexplain.training.diagnostics._reading import Diagnostic, Gauge
 __all__ = ["DiscriminatorLoses"]
 
 RECENT = 0.2  # of the steps so far
-EARLY = 0.02  # of the plan; networks that have just been drawn know nothing
+EARLY = 0.1  # of the plan; networks that have just been drawn know nothing
 WARN, FAIL = 0.48, 0.4
 
 

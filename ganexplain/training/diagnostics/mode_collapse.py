@@ -9,7 +9,7 @@ from ganexplain.training.diagnostics._reading import Diagnostic, Gauge
 
 __all__ = ["ModeCollapse"]
 
-EARLY = 0.25  # of the plan, before which recall and classes are low in every run
+EARLY = 1 / 3  # of the plan, before which recall and classes are low in every run
 DIVERSITY = (0.7, 0.3)
 RECALL = (0.1, 0.02)
 CLASSES = (0.9, 0.5)
@@ -29,7 +29,7 @@ class ModeCollapse(Diagnostic):
     question = "Are the samples all alike?"
 
     def gauges(self, history: History) -> Sequence[Gauge] | str:
-        """Diversity, and after a quarter of the run recall and classes."""
+        """Diversity, and after a third of the run recall and classes."""
         if not history.evaluations:
             return history.unmeasured
         found = []

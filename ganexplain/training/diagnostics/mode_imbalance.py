@@ -9,7 +9,7 @@ from ganexplain.training.diagnostics._reading import Diagnostic, Gauge
 
 __all__ = ["ModeImbalance"]
 
-EARLY = 0.25  # of the plan, before which classes are uneven in every run
+EARLY = 1 / 3  # of the plan, before which classes are uneven in every run
 KL = (0.3, 0.6)
 LEAST = (0.2, 0.02)
 EXPECTED = 20  # samples of a class, below which a low number may be chance
