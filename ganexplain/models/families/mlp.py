@@ -145,6 +145,11 @@ def _convolutions(shape: Architecture) -> list[nn.Module]:
     return layers
 
 
+def _initialise(network: nn.Module, shape: Architecture) -> None:
+    if shape.form is None:  # rows need torch's own weights, which are smaller: with large ones samples do not sharpen
+        initialise(network, shape.slope)
+
+
 class MLP:
     """The family's builders; keyword arguments are the fields of `Architecture`."""
 
@@ -153,7 +158,7 @@ class MLP:
         """A new generator, initialised from torch's current random state."""
         shape = Architecture.read(architecture)
         network = MLPGenerator(shape)
-        initialise(network, shape.slope)
+        _initialise(network, shape)
         return network
 
     @staticmethod
@@ -161,5 +166,5 @@ class MLP:
         """A new discriminator, initialised from torch's current random state."""
         shape = Architecture.read(architecture)
         network = MLPDiscriminator(shape)
-        initialise(network, shape.slope)
+        _initialise(network, shape)
         return network
