@@ -23,7 +23,7 @@ NetworkOption = Annotated[
     str, typer.Option("--network", help="Its name in a file of several networks.", rich_help_panel=PANEL)
 ]
 LabelOption = Annotated[
-    int | None, typer.Option("--label", min=0, help="Class for a conditional network.", rich_help_panel=PANEL)
+    str, typer.Option("--label", help="Class of a conditional network, by number or name.", rich_help_panel=PANEL)
 ]
 SpecOption = Annotated[
     Path | None, typer.Option("--spec", help="TOML file of what the weights do not say.", rich_help_panel=PANEL)
@@ -31,7 +31,7 @@ SpecOption = Annotated[
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "layout": (LayoutOption, ""),
     "network": (NetworkOption, ""),
-    "label": (LabelOption, None),
+    "label": (LabelOption, ""),
     "spec": (SpecOption, None),
 }
 
@@ -42,7 +42,7 @@ class Said:
 
     layout: str = ""
     network: str = ""
-    label: int | None = None
+    label: str = ""
     path: Path | None = None
 
     @property
@@ -52,13 +52,18 @@ class Said:
 
         if self == Said():
             return None
-        return said(self.path, layout=self.layout or None, network=self.network or None, label=self.label)
+        return said(self.path, layout=self.layout or None, network=self.network or None, label=self._label)
+
+    @property
+    def _label(self) -> int | str | None:
+        """A number where it looks like one, though a class may be called so: numbers are known of every network."""
+        text = self.label.strip()
+        return int(text) if text.removeprefix("-").isdecimal() else text or None
 
     @property
     def words(self) -> dict[str, object]:
         """The options as they were given, for the command that a report quotes."""
-        label = None if self.label is None else str(self.label)
-        return {"--layout": self.layout, "--network": self.network, "--label": label, "--spec": self.path}
+        return {"--layout": self.layout, "--network": self.network, "--label": self.label, "--spec": self.path}
 
 
 def filled(

@@ -37,7 +37,7 @@ def run(
     if file.is_file() and file.suffix == ".safetensors" and store.is_own(file) and write is None:
         _own(file, as_json)
         return
-    said = Said(layout, network, None, spec).spec or Spec()
+    said = Said(layout, network, "", spec).spec or Spec()
     said = said if said.role else replace(said, role=role_of(file.stem))
     checkpoint = checkpoints.read(file)
     chosen = checkpoint.networks if said.network is None else (checkpoint.network(said.network),)

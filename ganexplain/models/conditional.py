@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganexplain.models.class_names import numbered
+
 
 class Conditioned(nn.Module):
     """A conditional network at one class: takes images or codes alone.
@@ -68,7 +70,7 @@ def known_labels(labels: Tensor, n: int, num_classes: int) -> Tensor:
     return labels.long()
 
 
-def known_label(label: int | None, num_classes: int, does: str, saying: str = "label=0 to {last}") -> int | None:
+def known_label(label: int | str | None, num_classes: int, does: str, saying: str = "label=0 to {last}") -> int | None:
     """``label``, if a network that knows so many classes can take it; None for one that knows none.
 
     Args:
@@ -80,12 +82,8 @@ def known_label(label: int | None, num_classes: int, does: str, saying: str = "l
     Raises:
         ValueError: a label where there are no classes, none where there are some, or one out of range.
     """
-    if num_classes == 0:
-        if label is not None:
-            raise ValueError(f"label={label} was given, but this network knows no classes; leave it out")
-        return None
-    if label is None:
+    if label is not None:
+        return numbered(label, num_classes)
+    if num_classes:
         raise ValueError(f"this network {does}; say which: {saying.format(last=num_classes - 1)}")
-    if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < num_classes:
-        raise ValueError(f"label must be 0 to {num_classes - 1}, got {label!r}")
-    return label
+    return None

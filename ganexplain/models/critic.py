@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ganexplain import tensors
 from ganexplain.models import outputs
-from ganexplain.models.conditional import conditioned, known_label, known_labels
+from ganexplain.models.class_names import numbered
+from ganexplain.models.conditional import conditioned, known_labels
 from ganexplain.models.health import checked
 from ganexplain.models.preprocess import Preprocess
-from ganexplain.models.reader import JUDGES, Network, Reader, Reads
+from ganexplain.models.reader import Network, Reader, Reads
 from ganexplain.models.reference import Reference
 from ganexplain.models.verdict import LOW, Calibration, Verdict, auc, platt
 
@@ -225,21 +226,21 @@ class Critic(Reader):
             raise ValueError(f"cells are counted from (0, 0) at the top left, got ({i}, {j})")
         return self._rejudged(self._variant(pool=(i, j), calibration=None, reference=None))
 
-    def given(self, label: int) -> Critic:
+    def given(self, label: int | str) -> Critic:
         """The same conditional critic that judges for another class, without a calibration that no longer holds.
 
         One over all classes stays; of reals whose classes are known those of the other class are taken.
 
         Raises:
-            ValueError: it knows no classes, or fewer.
+            ValueError: it knows no classes, or not this one.
         """
-        known_label(label, self.num_classes, JUDGES)
-        about = self.about and replace(self.about, spec=replace(self.about.spec, label=label))
-        made_by = tuple(made.given(label) if label < made.num_classes else made for made in self._made_by)
+        number = numbered(label, self.num_classes, self.class_names)
+        about = self.about and replace(self.about, spec=replace(self.about.spec, label=number))
+        made_by = tuple(made.given(number) if number < made.num_classes else made for made in self._made_by)
         known = self.calibration if self.calibration is not None and self.calibration.pooled else None
-        changes = {"label": label, "about": about, "_made_by": made_by, "calibration": known, "reference": None}
+        changes = {"label": number, "about": about, "_made_by": made_by, "calibration": known, "reference": None}
         twin = self._variant(**changes)
-        twin.network = conditioned(twin.network, label)
+        twin.network = conditioned(twin.network, number)
         return self._rejudged(twin)
 
     def _rejudged(self, twin: Critic) -> Critic:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import checks, store, tensors
+from ganexplain.models.class_names import listed, numbered
 from ganexplain.models.critic import Critic
 from ganexplain.models.families import FAMILIES
 from ganexplain.models.forms import Images
@@ -21,7 +22,6 @@ from ganexplain.models.reader import Reads
 from ganexplain.models.verdict import Calibration
 
 SCHEMA = 2  # 2 added class_names, class_shares and real_labels, and calibrations over all classes
-LISTED = 12  # classes in an error
 
 
 @dataclass
@@ -82,12 +82,13 @@ class GAN:
         """Names that `critic` takes."""
         return ("discriminator",) if self.judge is None else ("judge", "discriminator")
 
-    def critic(self, name: str = "judge", label: int | None = None) -> Critic:
+    def critic(self, name: str = "judge", label: int | str | None = None) -> Critic:
         """The judge or the discriminator on a private copy, calibrated, knowing the held-out reals.
 
         Args:
             name: "judge" or "discriminator".
-            label: the class that it judges for, of a conditional GAN; None takes the one that the GAN stands at.
+            label: the class that it judges for, of a conditional GAN, by number or name; None takes the one that the
+                GAN stands at.
 
         Raises:
             ValueError: unknown name, or a judge was asked for and there is none yet; no class of a conditional GAN.
@@ -116,20 +117,16 @@ class GAN:
             return self.reals
         return tensors.from_uint8(self.reals)
 
-    def given(self, label: int) -> GAN:
-        """The same conditional GAN at one class: its critics judge for it, and its samples are of it.
+    def given(self, label: int | str) -> GAN:
+        """The same conditional GAN at one class, by number or name: its critics judge for it, its samples are of it.
 
         Raises:
-            ValueError: it knows no classes, or fewer.
+            ValueError: it knows no classes, or not this one.
         """
-        classes = self.generator.num_classes
-        if classes == 0:
-            raise ValueError(f"label={label} was given, but this GAN knows no classes; leave it out")
-        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < classes:
-            raise ValueError(f"label must be one of {self.classes}, got {label!r}")
-        return replace(self, generator=self.generator.given(label))
+        number = numbered(label, self.generator.num_classes, self.class_names, "GAN")
+        return replace(self, generator=self.generator.given(number))
 
-    def at(self, label: int | None) -> GAN:
+    def at(self, label: int | str | None) -> GAN:
         """The GAN at ``label``, or where it stands.
 
         Raises:
@@ -147,9 +144,7 @@ class GAN:
     @property
     def classes(self) -> str:
         """The classes in words, such as "0 (shirt), 1 (shoe)"; the first and last where they are many."""
-        count = self.generator.num_classes
-        said = [f"{i} ({self.class_names[i]})" if self.class_names else str(i) for i in range(count)]
-        return ", ".join(said if count <= LISTED else [*said[: LISTED - 2], "...", said[-1]])
+        return listed(self.generator.num_classes, self.class_names)
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file: weights, reals, and all else as JSON metadata."""

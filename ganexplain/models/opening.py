@@ -134,8 +134,8 @@ def _generator(network: nn.Module, spec: Spec, num_classes: int) -> Generator:
             num_classes=num_classes,
             form=spec.form(),
         )
-    known_label(spec.label, num_classes or generator.num_classes, "draws an image of a class", SAYING)
-    return generator if generator.num_classes == 0 or spec.label is None else generator.given(spec.label)
+    label = known_label(spec.label, num_classes or generator.num_classes, "draws an image of a class", SAYING)
+    return generator if label is None else generator.given(label)
 
 
 def _program(checkpoint: Checkpoint, program: nn.Module, spec: Spec) -> Critic:

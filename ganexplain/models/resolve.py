@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ganexplain.models.class_names import numbered
+
 if TYPE_CHECKING:  # the command line reads HELP from here and must not wait for torch
     from ganexplain.models.critic import Critic
     from ganexplain.models.gan import GAN
@@ -82,7 +84,13 @@ def _check_label_only(spec: Spec | None, why: str) -> None:
 
 def _standing(model: Model, spec: Spec | None) -> Model:
     """The model at the class that was said, if one was."""
-    return model if spec is None or spec.label is None else model.given(spec.label)
+    from ganexplain.models.generator import Generator
+
+    if spec is None or spec.label is None:
+        return model
+    if isinstance(model, Generator):
+        return model.given(numbered(spec.label, model.num_classes, what="generator"))
+    return model.given(spec.label)
 
 
 def critic_of(model: str | Model, which: str = "judge", spec: Spec | None = None) -> Critic:

@@ -106,7 +106,7 @@ class Spec:
     Attributes:
         layout: a name of `ganexplain.models.foreign.LAYOUTS`.
         network: the name of one of several networks in the file.
-        label: the class for which a conditional network judges or draws.
+        label: the class for which a conditional network judges or draws: a number, or a name where names are known.
         role: "discriminator" or "generator", where shapes do not tell.
         critic: what the output means.
         images: how images are read.
@@ -118,7 +118,7 @@ class Spec:
 
     layout: str | None = None
     network: str | None = None
-    label: int | None = None
+    label: int | str | None = None
     role: str | None = None
     critic: CriticSpec = field(default_factory=CriticSpec)
     images: ImageSpec = field(default_factory=ImageSpec)
@@ -132,7 +132,7 @@ class Spec:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise ValueError(f"{name} must be a name in quotes, got {value!r}")
-        _whole("label", self.label, 0)
+        _whole("label", None if isinstance(self.label, str) else self.label, 0)
         _one_of("role", self.role, ("discriminator", "generator"))
         if self.table and self.signal:
             raise ValueError("[table] and [signal] were both given, and a network reads one of them; leave one out")
