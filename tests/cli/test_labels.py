@@ -91,13 +91,15 @@ def test_explain_judges_for_the_class(run: Run, folder: Path, tmp_path: Path) ->
 
 
 def test_directions_are_those_of_the_class(run: Run, folder: Path, tmp_path: Path) -> None:
-    words = ["directions", folder / "gan.safetensors", "--n", 1, "--codes", 4, "--quiet", "--method", "jacobian"]
+    words = ["directions", folder / "gan.safetensors", "--n", 1, "--codes", 4, "--quiet"]
+    words += ["--method", "jacobian", "--set", "n_samples=4"]
     code, _, err = run(*words, "--out", tmp_path / "none")
     assert (code, "2 (bag)" in err) == (2, True)
     code, out, err = run(*words, "--label", 2, "--json", "--out", tmp_path / "bag")
     assert code == 0, err
     from ganexplain.latent.finders.jacobian import Jacobian
 
-    found = Jacobian(n_directions=1).fit(GAN.load(folder / "gan.safetensors").generator.given(2), seed=0).directions_
+    generator = GAN.load(folder / "gan.safetensors").generator.given(2)
+    found = Jacobian(n_directions=1, n_samples=4).fit(generator, seed=0).directions_
     strengths = [row["strength"] for row in json.loads(out)["directions"]]
     assert strengths == pytest.approx(found.strength.tolist(), rel=1e-4)
