@@ -14,7 +14,7 @@ DIVERSITY = (0.7, 0.3)
 RECALL = (0.1, 0.02)
 CLASSES = (0.9, 0.5)
 ADVICE = (
-    "the generator makes few kinds of images; take the relativistic loss with r1 and r2, raise loss.gamma, or lower "
+    "if FD still falls, train longer; else take the relativistic loss with r1 and r2, change loss.gamma, or lower "
     "optim.lr"
 )
 

@@ -13,9 +13,7 @@ EARLY = 1 / 3  # of the plan, before which classes are uneven in every run
 KL = (0.3, 0.6)
 LEAST = (0.2, 0.02)
 EXPECTED = 20  # samples of a class, below which a low number may be chance
-ADVICE = (
-    "train longer, or raise loss.gamma; if the classes are rare in the data, a conditional GAN makes them on demand"
-)
+ADVICE = "train longer, or change loss.gamma; a conditional GAN makes each class on demand"
 
 
 class ModeImbalance(Diagnostic):
