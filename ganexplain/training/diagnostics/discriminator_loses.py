@@ -11,7 +11,7 @@ __all__ = ["DiscriminatorLoses"]
 
 RECENT = 0.2  # of the steps so far
 EARLY = 0.1  # of the plan; networks that have just been drawn know nothing
-WARN, FAIL = 0.48, 0.4
+WARN, FAIL = 0.48, 0.4  # healthy runs end above .72 and stay above .55; a frozen discriminator is at 0
 
 
 class DiscriminatorLoses(Diagnostic):

@@ -10,8 +10,8 @@ from ganexplain.training.diagnostics._reading import Diagnostic, Gauge
 __all__ = ["ModeCollapse"]
 
 EARLY = 1 / 3  # of the plan, before which recall and classes are low in every run
-DIVERSITY = (0.7, 0.3)
-RECALL = (0.1, 0.02)
+DIVERSITY = (0.7, 0.3)  # healthy runs end at .95 to 1.01, those without a code at .004
+RECALL = (0.1, 0.02)  # at .6 to .8, and at 0
 CLASSES = (0.9, 0.5)
 ADVICE = (
     "if FD still falls, train longer; else take the relativistic loss with r1 and r2, change loss.gamma, or lower "

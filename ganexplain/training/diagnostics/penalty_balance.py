@@ -13,10 +13,10 @@ __all__ = ["PenaltyBalance"]
 
 RECENT = 0.2
 TOLD = 0.6  # share of pairs, below which there is little that a loss could gain
-GAIN = (0.1, 0.02)
-LOAD = (1.0, 10.0)
-SIDES = (5.0, 25.0)
-SLOPE = (1.0, 10.0)
+GAIN = (0.1, 0.02)  # healthy runs end at .2 to .66, with 1,000 times the weight at .01
+LOAD = (1.0, 10.0)  # at .001 to .007; at 126 in one run with 100 times the learning rate
+SIDES = (5.0, 25.0)  # at 1.1; no run was sabotaged for this or the next one
+SLOPE = (1.0, 10.0)  # at .01
 
 
 class PenaltyBalance(Diagnostic):

@@ -12,7 +12,7 @@ __all__ = ["Stagnation"]
 LEAST = 3  # measurements
 BETTER = 0.02  # of the best distance so far above the floor: an improvement that counts
 NEAR = 0.05  # of the way from floor to ceiling, within which samples may rest
-WARN, FAIL = 0.4, 0.55
+WARN, FAIL = 0.4, 0.55  # healthy runs end at .33 or less, those that stop learning after a tenth at .92
 WORSE = (1.5, 3.0)
 
 
