@@ -105,8 +105,7 @@ def _fakes(path: Path, critic: Critic, limit: int, sheet: tuple[int, int] | None
 
     if path.suffix not in SUFFIXES or not path.is_file():
         return _read(path, critic, limit, sheet)
-    label = None if critic.about is None else critic.about.spec.label
-    generator = generator_of(str(path), None if label is None else Spec(label=label))
+    generator = generator_of(str(path), None if critic.label is None else Spec(label=critic.label))
     return generator.render(generator.sample(min(limit, 200), seed=seed))
 
 

@@ -60,12 +60,15 @@ def _own(file: Path, as_json: bool) -> None:
     from ganexplain.models.gan import GAN
 
     gan = GAN.load(file)
-    ended = health.checked(gan.card.get("health"))
+    ended, names = health.checked(gan.card.get("health")), list(gan.class_names)
     if as_json:
         facts = {"file": file.name, "format": "a GAN of ganexplain", "family": gan.family, "card": gan.card}
-        emit(facts | {"architecture": gan.architecture, "fingerprint": gan.fingerprint, "health": ended})
+        known = {"classes": gan.generator.num_classes, "class_names": names, "class_shares": list(gan.class_shares)}
+        emit(facts | known | {"architecture": gan.architecture, "fingerprint": gan.fingerprint, "health": ended})
         return
     print(f"{file.name}: a GAN of ganexplain, which needs no layout\n  {gan!r}, fingerprint {gan.fingerprint}")
+    if gan.generator.num_classes:
+        print(f"  classes (--label): {gan.classes}")
     print(f"  {'How its training ended is not recorded.' if ended is None else health.told(ended)}")
 
 

@@ -166,6 +166,7 @@ def describe(critic: Critic) -> dict[str, Any]:
         "auc": known.auc if known else None,
         "auc_reals": known.n_real if known else None,
         "auc_fakes": known.n_fake if known else None,
+        "pooled": known.pooled if known else False,
         "real_share": known.real_share if known else None,
         "reals": len(reference.images) if reference else 0,
         "real_logits": list(reference.range) if reference else None,

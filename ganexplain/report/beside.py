@@ -114,29 +114,33 @@ def _labels(found: LabelReading, unit: str) -> dict[str, Any]:
         "best": best,
         "logits": logits,
         "threshold": found.threshold,
+        "placed": found.placed,
+        "names": list(found.class_names),
         "label_part": found.label_part,
         "image_part": found.image_part,
+        "origin": found.origin,
     }
-    return entry | {"sentence": _labelled(entry, unit)}
+    return entry | {"sentence": _labelled(entry, (found.name(found.given), found.name(best)), unit)}
 
 
-def _labelled(entry: Facts, unit: str) -> str:
-    logits, given, best, limit = entry["logits"], entry["given"], entry["best"], entry["threshold"]
-    own, other = words.number(logits[given]), words.number(logits[best])
-    fake = logits[given] < limit
-    if fake and logits[best] >= limit:
+def _labelled(entry: Facts, names: tuple[str, str], unit: str) -> str:
+    """What the logits say; ``names`` are those of the image's own label and of the best one."""
+    logits, limit, (given, best) = entry["logits"], entry["threshold"], names
+    own, other = (words.number(logits[entry[label]]) for label in ("given", "best"))
+    fake = logits[entry["given"]] < limit
+    if not entry["placed"]:
+        most = "the highest of all" if best == given else f"and {other} at most, under {best}"
+        return f"Under its {given} the image scores {own}, {most}; nothing says which score is fake."
+    if fake and logits[entry["best"]] >= limit:
         return (
-            f"Under its label {given} the image is judged fake ({unit} {own}), under label {best} real ({other}): it "
+            f"Under its {given} the image is judged fake ({unit} {own}), under {best} real ({other}): it "
             "is fake as what it is said to be, and may be a real one of another class."
         )
     if fake:
         return (
-            f"The image is judged fake under every label (under its own, {given}, {unit} {own}; at best {other}, under "
+            f"The image is judged fake under every label (under its own, {given}: {unit} {own}; at best {other}, under "
             f"{best}): the label is not what makes it fake."
         )
     if best == given:
-        return f"The image is judged real under its label {given} ({unit} {own}), the one that suits it best."
-    return (
-        f"The image is judged real under its label {given} ({unit} {own}), though label {best} suits it better "
-        f"({other})."
-    )
+        return f"The image is judged real under its {given} ({unit} {own}), the one that suits it best."
+    return f"The image is judged real under its {given} ({unit} {own}), though {best} suits it better ({other})."

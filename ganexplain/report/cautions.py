@@ -111,6 +111,7 @@ def caveats(entry: Facts) -> list[str]:
     if found["auc"] is not None:
         counts = critic["auc_reals"], critic["auc_fakes"]
         size = f", from {counts[0]:,} reals and {counts[1]:,} fakes" if all(counts) else ""
+        size += " of all classes," if critic.get("pooled") else ""
         out.append(
             f"The judge's AUC is {found['auc']:.3f}{size} of the kind it was made for. It says nothing of "
             "images of other kinds, and a high AUC does not make the stated chance right."
