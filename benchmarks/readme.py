@@ -1,9 +1,10 @@
 """The tables of README.md and of the pages in docs, and the README's picture: written from results, and checked.
 
-``python -m benchmarks.readme`` says what differs, with ``--write`` it brings tables and picture up to date. A table
-between ``<!-- methods -->`` markers comes from the registries. A table between ``<!-- bench:NAME -->`` markers belongs
-to ``benchmarks/results/NAME.json``: it is written where that file has ``"rows"``, a list of mappings of one set of
-keys; written by hand, the first cell of a row names an entry of the file, and every number of the row is in that entry.
+``python -m benchmarks.readme`` says what differs, with ``--write`` it brings tables and picture up to date. Tables
+between ``<!-- methods -->`` and ``<!-- training -->`` markers come from the registries and presets. A table between
+``<!-- bench:NAME -->`` markers belongs to ``benchmarks/results/NAME.json``: it is written where that file has
+``"rows"``, a list of mappings of one set of keys; written by hand, the first cell of a row names an entry of the file,
+and every number of the row is in that entry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(
-    r"(?P<open><!-- (?P<name>methods|bench:[\w-]+) -->\n)(?P<body>.*?)(?P<close><!-- /(?P=name) -->)", re.S
+    r"(?P<open><!-- (?P<name>methods|training|bench:[\w-]+) -->\n)(?P<body>.*?)(?P<close><!-- /(?P=name) -->)", re.S
 )
 NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?%?")
 
@@ -49,6 +50,19 @@ def methods() -> str:
     return "\n".join(tables)
 
 
+def training() -> str:
+    """The presets, and the questions that diagnostics put to a run."""
+    from ganexplain.training import config
+    from ganexplain.training.diagnostics import DIAGNOSTICS
+
+    presets = [[f"`{name}`", config.load(name).about] for name in config.presets()]
+    questions = [[f"`{name}`", DIAGNOSTICS.get(name).question] for name in DIAGNOSTICS.names()]
+    return table(["presets", "what it is for"], presets) + "\n" + table(["diagnostics", "what it asks"], questions)
+
+
+GENERATED = {"methods": methods, "training": training}
+
+
 def results(name: str, folder: Path) -> Any:
     """The JSON of one benchmark."""
     path = folder / f"{name}.json"
@@ -62,8 +76,8 @@ def updated(text: str, folder: Path) -> str:
 
     def fill(match: re.Match[str]) -> str:
         body = match["body"]
-        if match["name"] == "methods":
-            body = methods()
+        if match["name"] in GENERATED:
+            body = GENERATED[match["name"]]()
         else:
             found = results(match["name"].removeprefix("bench:"), folder)
             if isinstance(found, dict) and found.get("rows"):
@@ -110,9 +124,9 @@ def differences(text: str, folder: Path) -> list[str]:
     """What the tables say that the results do not, one sentence each."""
     found = []
     for match in SECTION.finditer(text):
-        if match["name"] == "methods":
-            if match["body"] != methods():
-                found.append("the table of methods is not that of the registries")
+        if match["name"] in GENERATED:
+            if match["body"] != GENERATED[match["name"]]():
+                found.append(f"the table of {match['name']} is not that of the registries")
             continue
         name = match["name"].removeprefix("bench:")
         lines = [line for line in match["body"].splitlines() if line.startswith("|")][2:]

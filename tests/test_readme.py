@@ -24,7 +24,8 @@ from tests import own_files
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/your-own-model.md")}
+NAMES = ("README.md", "docs/your-own-model.md", "docs/training.md")
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
