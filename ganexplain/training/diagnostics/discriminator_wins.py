@@ -11,10 +11,8 @@ __all__ = ["DiscriminatorWins"]
 
 RECENT = 0.2  # of the steps so far
 EARLY = 0.1  # of the plan; a generator that has just begun is always told apart
-WARN, FAIL = (
-    0.95,
-    0.99,
-)  # healthy runs end at .72 to .85; frozen generators, and those with a fiftieth of the rate, at .995 to 1
+# healthy runs end at .72 to .85; frozen generators, and those with a fiftieth of the rate, at .995 to 1
+WARN, FAIL = 0.95, 0.99
 
 
 class DiscriminatorWins(Diagnostic):
