@@ -103,3 +103,10 @@ def test_directions_are_those_of_the_class(run: Run, folder: Path, tmp_path: Pat
     found = Jacobian(n_directions=1, n_samples=4).fit(generator, seed=0).directions_
     strengths = [row["strength"] for row in json.loads(out)["directions"]]
     assert strengths == pytest.approx(found.strength.tolist(), rel=1e-4)
+
+
+def test_inspect_names_the_classes(run: Run, folder: Path) -> None:
+    code, out, _ = run("inspect", folder / "gan.safetensors")
+    assert code == 0
+    assert "classes (--label): 0 (shirt), 1 (shoe), 2 (bag)" in out
+    assert json.loads(run("inspect", folder / "gan.safetensors", "--json")[1])["class_names"] == list(NAMES)

@@ -86,6 +86,22 @@ def test_a_conditional_one_takes_classes_shares_and_labels_along(run: Any, tmp_p
         finish(gan, bare, run.split, short, steps=2, quality={})
 
 
+def test_a_judge_that_changes_when_it_judges_is_not_exported(run: Any) -> None:
+    class Restless(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(64, 1)
+            self.register_buffer("passes", torch.zeros(()))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.passes += 1
+            return self.linear(images.flatten(1)).flatten()  # type: ignore[no-any-return]
+
+    run.gan.judge = Restless()
+    with pytest.raises(ValueError, match="the judge changes its buffer 'passes' whenever it is used"):
+        finish(run.gan, run.data, run.split, run.config, steps=1, quality={})
+
+
 def test_balanced_takes_every_class_in_turn() -> None:
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 2])
     rows = torch.tensor([3, 0, 6, 5, 1, 4, 2])
