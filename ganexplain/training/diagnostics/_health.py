@@ -57,7 +57,7 @@ class Health:
 
     def __getitem__(self, name: str) -> Reading:
         """The reading of the diagnostic of that name."""
-        return next(reading for reading in self.readings if reading.name == name)
+        return {reading.name: reading for reading in self.readings}[name]  # KeyError, never StopIteration
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: ``verdict``, ``words``, ``step`` and ``readings``."""
