@@ -257,6 +257,11 @@ class Critic(Reader):
         return None if self.reference is None else self.reference.images
 
     @property
+    def real_labels(self) -> Tensor | None:
+        """(R,) the classes of `reals`, where they are known."""
+        return None if self._labelled is None else self._labelled[1]
+
+    @property
     def generator(self) -> Generator | None:
         """The generator whose images it judges, or None where none is known."""
         return self._made_by[0] if self._made_by else None

@@ -11,6 +11,7 @@ from torch import Tensor
 from ganexplain.models.critic import Critic
 
 MOST = 1000  # classes
+MATCHED = 0.75  # of the comparisons of a real's own label with another, below which labels are not told apart
 PAIRS = 64  # images that are laid out at once, at least, each beside one label
 EVALUATIONS = 4096  # of reals under all labels; fewer reals are taken where there are many labels
 
@@ -34,6 +35,11 @@ class LabelReading:
         class_names: (K,) what the classes are called, or empty.
         unit: "logit" or "score".
         placed: whether the threshold means anything; not so for a score where no reals are known.
+        matched: how often a known real is more real under its own label than under another one, ties by half: .5 is
+            chance. None where the classes of the reals are not known.
+
+    A discriminator that was only ever shown images under the label that they were meant for need not tell labels apart:
+    where ``matched`` is below .75, as where an AUC is, what is said under other labels means nothing.
     """
 
     given: int
@@ -45,6 +51,12 @@ class LabelReading:
     class_names: tuple[str, ...] = ()
     unit: str = "logit"
     placed: bool = True
+    matched: float | None = None
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the critic is known to hardly tell labels apart."""
+        return self.matched is not None and self.matched < MATCHED
 
     @property
     def best(self) -> int:
@@ -66,6 +78,12 @@ class LabelReading:
         """What that means, in a sentence without a full stop."""
         given, best = self.name(self.given), self.name(self.best)
         other = self.best != self.given
+        if self.deaf and self.matched is not None:
+            judged = "fake" if self.given not in self.real_under else "real"
+            return (
+                f"judged {judged} given {given}; other labels mean nothing here, since a known real is more real under "
+                f"its own label than under another one {100 * self.matched:.0f} times in 100"
+            )
         if not self.placed:
             own, top = (float(self.logits[label]) for label in (self.given, self.best))
             most = f"and {top:.2f} at most, given {best}" if other else "its highest of all labels"
@@ -112,18 +130,19 @@ def reading(
     if len(critic.form.check(image)) != 1:
         raise ValueError(f"one {critic.form.one} is read at a time, got {len(image)}")
     reals = critic.reals if reals is None else reals
+    known = critic.real_labels if reals is critic.reals else None
     given, logits = critic.label, under_all(critic, image, batch_size=batch_size)[0]
     verdict = critic.judge(image, batch_size=batch_size)
     alone = logits.double()
-    label_part, image_part, origin = float(alone[given] - alone.mean()), None, None
+    label_part, image_part, origin, matched = float(alone[given] - alone.mean()), None, None, None
     if reals is not None:
         some = torch.linspace(0, len(reals) - 1, min(len(reals), max(1, EVALUATIONS // classes))).round().long()
-        found = under_all(critic, critic.form.check(reals, "reals")[some], batch_size=batch_size).double().mean(0)
-        label_part, image_part = _shared(alone, found, given)
-        origin = float(found.mean())
+        found = under_all(critic, critic.form.check(reals, "reals")[some], batch_size=batch_size).double()
+        label_part, image_part = _shared(alone, found.mean(0), given)
+        origin, matched = float(found.mean()), None if known is None else _matched(found, known[some])
     names = tuple(map(str, class_names)) or critic.class_names
     about = (given, logits, verdict.threshold, label_part, image_part, origin, names, critic.unit, verdict.placed)
-    return LabelReading(*about)
+    return LabelReading(*about, matched)
 
 
 def _shared(image: Tensor, reals: Tensor, given: int) -> tuple[float, float]:
@@ -131,6 +150,14 @@ def _shared(image: Tensor, reals: Tensor, given: int) -> tuple[float, float]:
     both, only_image, only_label, none = image[given], image.mean(), reals[given], reals.mean()
     label = ((both - only_image) + (only_label - none)) / 2
     return float(label), float(both - none - label)
+
+
+def _matched(logits: Tensor, labels: Tensor) -> float | None:
+    """How often the own one of (R, K) logits is above another, from (R,) labels; None for a single class."""
+    others = logits.shape[1] - 1
+    own = logits.gather(1, labels.to(logits.device)[:, None])
+    above = (own > logits).double() + 0.5 * (own == logits)
+    return float((above.sum(1) - 0.5).mean() / others) if others else None  # each is beside itself once, a tie
 
 
 def under_all(critic: Critic, images: Tensor, *, batch_size: int = 64) -> Tensor:

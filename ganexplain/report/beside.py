@@ -115,19 +115,28 @@ def _labels(found: LabelReading, unit: str) -> dict[str, Any]:
         "logits": logits,
         "threshold": found.threshold,
         "placed": found.placed,
+        "matched": found.matched,
         "names": list(found.class_names),
         "label_part": found.label_part,
         "image_part": found.image_part,
         "origin": found.origin,
     }
-    return entry | {"sentence": _labelled(entry, (found.name(found.given), found.name(best)), unit)}
+    names = found.name(found.given), found.name(best)
+    return entry | {"deaf": found.deaf, "sentence": _labelled(entry, names, unit, found.deaf)}
 
 
-def _labelled(entry: Facts, names: tuple[str, str], unit: str) -> str:
+def _labelled(entry: Facts, names: tuple[str, str], unit: str, deaf: bool) -> str:
     """What the logits say; ``names`` are those of the image's own label and of the best one."""
     logits, limit, (given, best) = entry["logits"], entry["threshold"], names
     own, other = (words.number(logits[entry[label]]) for label in ("given", "best"))
     fake = logits[entry["given"]] < limit
+    if deaf:
+        judged = f"is judged {'fake' if fake else 'real'} ({unit} {own})" if entry["placed"] else f"scores {own}"
+        return (
+            f"The image {judged} under its {given}. What the judge says under other labels means nothing, since it "
+            "hardly tells them apart: a known real is more real under its own label than under another one "
+            f"{100 * entry['matched']:.0f} times in 100, where 50 is chance."
+        )
     if not entry["placed"]:
         most = "the highest of all" if best == given else f"and {other} at most, under {best}"
         return f"Under its {given} the image scores {own}, {most}; nothing says which score is fake."

@@ -2,20 +2,25 @@
 
 Near equilibrium a discriminator can hardly tell its fakes from reals, by design. A network that goes on learning with
 cross-entropy while the generator stands still can, and its decisions are those worth explaining.
+
+A conditional judge is also shown some reals under labels that are not theirs, as what is not real (matching-aware, Reed
+et al. 2016, algorithm 1). Neither the game nor fakes of the right class teach it to tell labels apart: on digits, a real
+was more real under its own label than under another one 59 times in 100 without them and 98 with them, while the AUC
+against fakes fell from .943 to .923.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexplain import tensors
-from ganexplain.models.conditional import known_labels
+from ganexplain.models.conditional import conditioned, known_labels
 from ganexplain.models.critic import Critic
 from ganexplain.models.forms import Images
 from ganexplain.models.gan import GAN
@@ -29,6 +34,7 @@ from ganexplain.training.sampler import Sampler
 MAX_CALIBRATION = 4000  # images of either kind; more would not move a threshold that rests on 2,000
 
 BETAS = (0.9, 0.99)  # with momentum, unlike the game: nothing moves against the judge
+PER_MISMATCH = 8  # reals for each that is shown again under another label; more of them cost AUC against fakes
 CHANCE = 0.6  # an AUC up to here may come with means in the wrong order
 
 
@@ -39,7 +45,8 @@ class JudgeStep:
     Attributes:
         step: its number, from 1.
         loss: cross-entropy over reals and fakes, without penalties.
-        accuracy: share of the batch's reals and fakes on the right side of zero.
+        accuracy: mean of the shares of reals and of fakes on the right side of zero; reals under labels that are not
+            theirs count among the fakes, also in what follows.
         slope: mean squared gradient norm over reals and fakes, before gamma / 2.
     """
 
@@ -58,7 +65,8 @@ def train_judge(
         gan: with a trained generator.
         images: (N, C, H, W) uint8 training images, or (N, F) float32 rows in their own units.
         config: its ``judge`` and ``run.seed`` are read.
-        labels: (N,) int64 classes, for a conditional GAN: reals and fakes are judged under their own.
+        labels: (N,) int64 classes, for a conditional GAN: reals and fakes are judged under their own, some reals again
+            under others, as fakes.
         device: where to compute.
 
     Raises:
@@ -79,12 +87,16 @@ def train_judge(
         for number in range(1, options.steps + 1):
             optimiser.param_groups[0]["lr"] = _cosine(options.lr, number, options.steps)
             rows = sampler.draw(number)
-            real, own = _shown(gan, images[rows]).to(device), () if known is None else (known[rows].to(device),)
+            real, own = _shown(gan, images[rows]).to(device), None if known is None else known[rows].to(device)
             codes = tensors.normal(seed, "judge", number, shape=(options.batch, generator.z_dim)).to(device)
             with torch.no_grad():
-                fake = generator.raw(codes, *own)  # of the classes of the reals, or the class alone would tell them
+                fake = generator.raw(codes, own)  # of the classes of the reals, or the class alone would tell them
+            told = own
+            if own is not None:
+                wrong = _others(own[: len(own) // PER_MISMATCH], generator.num_classes, seed, number)
+                fake, told = torch.cat([fake, real[: len(wrong)]]), torch.cat([own, wrong])
             with tensors.isolated(seed, "judge dropout", number):
-                step = _step(lambda x, own=own: judge(x, *own), optimiser, (real, fake), number, options.gamma)  # type: ignore[misc]
+                step = _step(judge, optimiser, ((real, own), (fake, told)), number, options.gamma)
             yield step
     finally:
         laid_out(judge, torch.contiguous_format).eval().requires_grad_(False)
@@ -97,6 +109,14 @@ def _known(gan: GAN, images: Tensor, labels: Tensor | None) -> Tensor | None:
     return None if labels is None else known_labels(labels, len(images), gan.generator.num_classes)
 
 
+def _others(labels: Tensor, classes: int, seed: int, number: int) -> Tensor:
+    """(N,) labels other than those given, each of the others as likely; none where there is but one class."""
+    if classes < 2:
+        return labels[:0]
+    steps = tensors.rng(seed, "judge mismatches", number).integers(1, classes, len(labels))
+    return (labels + torch.from_numpy(steps).to(labels)) % classes
+
+
 def _shown(gan: GAN, images: Tensor) -> Tensor:
     """Images as the judge reads them: in [-1, 1], or rows as they are scaled."""
     form = gan.generator.form
@@ -104,14 +124,15 @@ def _shown(gan: GAN, images: Tensor) -> Tensor:
 
 
 def _step(
-    judge: Callable[[Tensor], Tensor],
+    judge: nn.Module,
     optimiser: torch.optim.Optimizer,
-    images: tuple[Tensor, Tensor],
+    kinds: tuple[tuple[Tensor, Tensor | None], tuple[Tensor, Tensor | None]],
     number: int,
     gamma: float,
 ) -> JudgeStep:
-    """One update on (real, fake) images."""
-    logits, slopes = zip(*(squared_slope(judge, batch) for batch in images), strict=True)
+    """One update on the images, and labels, of what is real and of what is not."""
+    told = ((images, judge if labels is None else conditioned(judge, labels)) for images, labels in kinds)
+    logits, slopes = zip(*(squared_slope(network, images) for images, network in told), strict=True)
     loss = losses.bce_discriminator(*logits)
     slope = torch.cat(slopes).mean()
     optimiser.zero_grad(set_to_none=True)

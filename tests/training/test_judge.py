@@ -120,9 +120,39 @@ def test_the_judge_sees_fakes_under_the_labels_of_the_reals(run: Any) -> None:
     (real, real_labels), (fake, fake_labels) = judged[:2]
     assert torch.equal(real, tensors.from_uint8(run.images[rows]))
     assert torch.equal(real_labels, own[rows])
-    assert torch.equal(fake_labels, own[rows])
+    assert torch.equal(fake_labels[:16], own[rows])
     assert torch.equal(drawn[0][1], own[rows])
-    torch.testing.assert_close(fake.detach(), gan.generator(drawn[0][0], own[rows]))
+    torch.testing.assert_close(fake[:16].detach(), gan.generator(drawn[0][0], own[rows]))
+    assert torch.equal(fake[16:], real[:2])  # an eighth is shown again under labels that are not theirs
+    assert (fake_labels[16:] != own[rows[:2]]).all()
+
+
+def test_mismatches_are_every_other_label_alike() -> None:
+    from ganexplain.training.judge import _others
+
+    labels = torch.arange(4).repeat(5000)
+    wrong = _others(labels, 4, 0, 1)
+    counts = torch.bincount(4 * labels + wrong, minlength=16).reshape(4, 4)
+    assert (counts.diagonal() == 0).all()
+    off = counts[~torch.eye(4, dtype=torch.bool)].double() / 5000
+    torch.testing.assert_close(off, torch.full((12,), 1 / 3).double(), rtol=0, atol=0.03)
+    assert torch.equal(wrong, _others(labels, 4, 0, 1))
+    assert not torch.equal(wrong, _others(labels, 4, 0, 2))
+    assert len(_others(labels, 1, 0, 1)) == 0
+
+
+def test_a_conditional_judge_tells_labels_apart(run: Any) -> None:
+    """Fakes of the right class teach no labels, so that without mismatches this is a matter of chance."""
+    from ganexplain.models.labelled import reading
+
+    gan, own = conditional(run), labels_of(run, "train")
+    config = replace(run.config, judge=replace(run.config.judge, steps=150, batch=64))
+    list(train_judge(gan, run.images, config, labels=own))
+    gan.reals, gan.real_labels = run.data.images[run.split.held_out], labels_of(run, "held_out")
+    found = reading(gan.critic("judge", 3), tensors.from_uint8(gan.reals[:1]))
+    assert found.matched is not None
+    assert found.matched > 0.75
+    assert not found.deaf
 
 
 def test_a_conditional_judge_learns_what_the_labels_say(run: Any) -> None:
