@@ -44,12 +44,14 @@ class Modes:
         captured: number of modes with at least 20 of them.
         high_quality: share of all samples within reach of a centre.
         kl: KL of the shares among these from equal ones, in nats; None where there are none.
+        kl_nearest: the same of all samples, each counted for its nearest mode, however far (Lin et al. 2018, PacGAN).
     """
 
     counts: Tensor
     captured: int
     high_quality: float
     kl: float | None
+    kl_nearest: float
 
     @property
     def shares(self) -> Tensor:
@@ -84,4 +86,5 @@ def modes_2d(samples: Tensor, centres: Tensor, sigma: float) -> Modes:
     total = int(counts.sum())
     even = torch.full((len(centres),), 1 / len(centres), dtype=torch.float64)
     distant = kl(counts.double() / total, even) if total else None
-    return Modes(counts, int((counts >= CAPTURED).sum()), float(near.double().mean()), distant)
+    nearest = kl(histogram(mode, len(centres)), even)
+    return Modes(counts, int((counts >= CAPTURED).sum()), float(near.double().mean()), distant, nearest)

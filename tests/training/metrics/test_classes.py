@@ -45,6 +45,7 @@ def test_twenty_samples_within_four_deviations_capture_a_mode() -> None:
     assert found.counts.tolist() == [20, 19, 0]
     assert (found.captured, found.high_quality) == (1, 0.39)
     assert found.kl == pytest.approx(math.log(3) + sum(p * math.log(p) for p in (20 / 39, 19 / 39)))
+    assert found.kl_nearest == pytest.approx(math.log(3) + sum(p * math.log(p) for p in (0.2, 0.19, 0.61)))
 
 
 def test_samples_far_from_all_modes_have_no_kl() -> None:
