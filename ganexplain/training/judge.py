@@ -4,9 +4,9 @@ Near equilibrium a discriminator can hardly tell its fakes from reals, by design
 cross-entropy while the generator stands still can, and its decisions are those worth explaining.
 
 A conditional judge is also shown some reals under labels that are not theirs, as what is not real (matching-aware, Reed
-et al. 2016, algorithm 1). Neither the game nor fakes of the right class teach it to tell labels apart: on digits, a real
-was more real under its own label than under another one 59 times in 100 without them and 98 with them, while the AUC
-against fakes fell from .943 to .923.
+et al. 2016, algorithm 1). Neither the game nor fakes of the right class teach it to tell labels apart: on digits, a
+real was more real under its own label than under another one 59 times in 100 without them and 98 with them, while the
+AUC against fakes fell from .943 to .923.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def test_signals_keep_their_size_through_untrained_networks(family: str, resolut
 
 @pytest.mark.parametrize("resolution", [8, 28, 64])
 def test_an_untrained_r3gan_discriminator_says_one_of_a_flat_image_of_one(resolution: int) -> None:
-    """It is linear while blocks change nothing, each layer keeps the variance, and averages of a flat image are flat."""
+    """It is linear while blocks change nothing, layers keep the variance, and averages of a flat image are flat."""
     said = []
     for seed in range(16):
         d = GAN.build("r3gan", seed=seed, resolution=resolution, z_dim=2, width=8, group=8).discriminator
