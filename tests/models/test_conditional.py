@@ -133,6 +133,21 @@ def test_image_and_label_share_the_verdict_exactly():
     assert (given.label_part, given.image_part) == (found.label_part, found.image_part)
 
 
+def test_how_well_labels_are_told_apart_is_counted_on_the_reals():
+    own = torch.tensor([0, 1, 2, 3, 4, 0, 1])
+    logits = X.flatten(1) @ NET.weights().T
+    counted = [float((logits[i, y] > logits[i, torch.arange(K) != y]).float().mean()) for i, y in enumerate(own)]
+    found = reading(critic().with_reference(X, labels=own), X[:1])
+    assert found.matched == pytest.approx(sum(counted) / len(counted))
+    assert found.deaf == (found.matched < 0.75)
+    best = reading(critic().with_reference(X, labels=logits.argmax(1)), X[:1])
+    assert (best.matched, best.deaf) == (1.0, False)
+    assert reading(critic().with_reference(X), X[:1]).matched is None  # nobody said which class they are of
+    assert reading(critic().with_reference(X, labels=own), X[:1], X[:3].clone()).matched is None
+    constant = Critic(lambda x, labels: x.flatten(1).sum(1), num_classes=K, label=2).with_reference(X, labels=own)
+    assert reading(constant, X[:1]).matched == pytest.approx(0.5)
+
+
 def test_batches_and_bounds(monkeypatch):
     network = Projection()
     judge = critic(network)
@@ -173,6 +188,12 @@ def of(logits, given, **facts) -> LabelReading:
             of([1.0, 2.0], 1, placed=False),
             "scored 2.00 given label 1, its highest of all labels; nothing says which score is fake",
         ),
+        (
+            of([-1.0, 2.0], 0, matched=0.46),
+            "judged fake given label 0; other labels mean nothing here, since a known real is more real under its own "
+            "label than under another one 46 times in 100",
+        ),
+        (of([-1.0, -2.0], 1, matched=0.98), "judged fake under every label"),
     ],
 )
 def test_words(found, words):

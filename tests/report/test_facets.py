@@ -210,6 +210,36 @@ def test_labels_are_told(logits: list[float], given: int, said: str) -> None:
     assert said in beside.beside_facts(whole(labels=read))["labels"]["sentence"]
 
 
+def test_labels_are_called_by_their_names_and_doubted_where_they_are_not_told_apart() -> None:
+    names = ("shirt", "shoe", "<b>bag</b>")
+    read = dataclasses.replace(whole().labels, class_names=names, matched=0.97, origin=0.5)
+    entry = beside.beside_facts(whole(labels=read))["labels"]
+    assert "Under its label 1 (shoe)" in entry["sentence"]
+    assert "label 2 (<b>bag</b>) real" in entry["sentence"]
+    page = Report([whole(labels=read)]).html()
+    assert "1 shoe <span" in page
+    assert "2 &lt;b&gt;bag&lt;/b&gt;" in page
+    assert "own label than under another one 97 times in 100; 50 is chance" in page
+    assert "From 0.50, the mean of the known reals over all labels, the label moves" in page
+    deaf = dataclasses.replace(read, matched=0.46)
+    said = beside.beside_facts(whole(labels=deaf))["labels"]
+    assert "means nothing, since it hardly tells them apart" in said["sentence"]
+    assert "46 times in 100, where 50 is chance" in said["sentence"]
+    assert "another class" not in said["sentence"]
+    assert (entry["deaf"], said["deaf"]) == (False, True)
+
+
+def test_scores_without_a_threshold_are_not_called_fake() -> None:
+    read = dataclasses.replace(whole().labels, placed=False)
+    entry = beside.beside_facts(whole(labels=read))["labels"]
+    assert entry["sentence"] == (
+        "Under its label 1 the image scores \u22122.00, and 3.00 at most, under label 2; nothing says which score is "
+        "fake."
+    )
+    page = Report([whole(labels=read)]).html()
+    assert '<th scope="col">Judged</th>' not in page
+
+
 @pytest.mark.parametrize(
     ("value", "said"), [(0.9, "much the same"), (0.5, "in part the same"), (-0.1, "a different story")]
 )
