@@ -1,0 +1,71 @@
+"""``--label`` by name, and `doctor` on a conditional GAN of this project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganexplain import tensors
+from ganexplain.cli import main as cli
+from ganexplain.cli._opening import Said
+from ganexplain.models.gan import GAN
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(a) for a in arguments])
+        said = capsys.readouterr()
+        return int(stop.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    gan = GAN.build("dcgan", seed=1, resolution=8, z_dim=4, width=4, num_classes=3)
+    gan.generator.eval().requires_grad_(False)
+    gan = replace(gan, class_names=("shirt", "shoe", "bag"))
+    gan.reals, gan.real_labels = tensors.to_uint8(gan.samples(60, seed=9).flip(-1)), torch.arange(60) % 3
+    return gan.save(tmp_path_factory.mktemp("names") / "gan.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"), [("", None), ("3", 3), (" 0 ", 0), ("-1", -1), ("bag", "bag"), ("3d", "3d")]
+)
+def test_what_looks_like_a_number_is_one(text: str, label: object) -> None:
+    assert Said(label=text)._label == label
+
+
+def test_sample_takes_a_name(run: Run, model: Path, tmp_path: Path) -> None:
+    for label in ("Bag", "2"):
+        assert run("sample", model, "--label", label, "--n", 1, "--out", tmp_path / label, "--quiet")[0] == 0
+    one, two = ([p.read_bytes() for p in sorted((tmp_path / label).glob("*.png"))] for label in ("Bag", "2"))
+    assert one == two
+    code, _, err = run("sample", model, "--label", "boot", "--out", tmp_path / "none")
+    assert (code, "unknown class 'boot' (there are: 0 (shirt), 1 (shoe), 2 (bag))" in err) == (2, True)
+    code, _, err = run("sample", model, "--label", "-1", "--out", tmp_path / "none")
+    assert (code, "label must be a whole number of at least 0, got -1" in err) == (2, True)
+
+
+def test_doctor_examines_at_a_class(run: Run, model: Path) -> None:
+    code, _, err = run("doctor", model, "--quiet")
+    assert (code, "say which" in err, "1 (shoe)" in err) == (2, True, True)
+    code, out, err = run("doctor", model, "--label", "shoe", "--json", "--quiet")
+    assert code in (0, 1), err
+    found = json.loads(out)
+    assert found["n_real"] == 20  # those of the class alone
+
+
+def test_a_name_of_an_unconditional_gan_is_refused(run: Run, tmp_path: Path) -> None:
+    path = GAN.build("dcgan", resolution=8, z_dim=4, width=4).save(tmp_path / "plain.safetensors")
+    code, _, err = run("sample", path, "--label", "bag", "--out", tmp_path / "none")
+    assert (code, "label=bag was given, but this GAN knows no classes; leave it out" in err) == (2, True)
