@@ -141,14 +141,20 @@ def row(trial: Trial, histories: dict[int, History]) -> dict[str, Any]:
     }
 
 
-def shown(found: dict[str, Any]) -> str:
-    """A line of the table."""
-    own = f"{found['failed']} fail, {found['caught'] - found['failed']} warn of {found['runs']}"
-    rest = ", ".join(
-        f"{name} {sum(levels.values())}" for name, levels in found["levels"].items() if name not in found["own"]
-    )
-    verdicts = ", ".join(f"{word} {n}" for word, n in found["verdicts"].items())
-    return f"| {found['name']} | {', '.join(found['own'])} | {own} | {verdicts} | {rest} |"
+def line(found: dict[str, Any]) -> dict[str, Any]:
+    """A line of the table in docs/training.md."""
+    own = [name for name in found["own"] if name != "any"]
+    others = [name for name in found["levels"] if name not in own]
+    return {
+        "run": found["name"],
+        "what is done to it": found["does"],
+        "its own diagnostic": ", ".join(own),
+        "runs": found["runs"],
+        "caught by it": found["caught"] if own else "",
+        "failed": found["failed"] if own else "",
+        "verdicts at the end": ", ".join(f"{word} {n}" for word, n in found["verdicts"].items()),
+        "others that spoke": ", ".join(others),
+    }
 
 
 def span(text: str) -> list[int]:
@@ -170,12 +176,12 @@ def main() -> None:
         "healthy": [row(t, {s: bench.history(t, s, options.lines) for s in options.healthy}) for t in HEALTHY],
         "sabotaged": [row(t, {s: bench.history(t, s, options.lines) for s in options.seeds}) for t in FAULTS],
     }
-    print("| run | own diagnostic | caught by it | verdicts | others that spoke |\n|---|---|---|---|---|")
-    print("\n".join(shown(found) for part in rows.values() for found in part))
+    lines = [line(found) for part in rows.values() for found in part]
+    print(json.dumps(lines, indent=1))
     if options.write:
         about = {"seeds": options.seeds, "healthy_seeds": options.healthy, "steps": STEPS, "fakes": FAKES}
         machine = {"processor": platform.processor() or platform.machine(), "torch": str(torch.__version__)}
-        RESULT.write_text(json.dumps({**about, "machine": machine, **rows}, indent=1) + "\n")
+        RESULT.write_text(json.dumps({**about, "machine": machine, "rows": lines, **rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
