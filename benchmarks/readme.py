@@ -104,12 +104,19 @@ def records(value: Any, label: str) -> Iterator[Any]:
 
 
 def numbers(value: Any) -> Iterator[float]:
-    """All numbers in a JSON value."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    """All numbers in a JSON value, those in its sentences among them."""
+    if isinstance(value, str):
+        yield from (read(shown) for shown in NUMBER.findall(value))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         yield float(value)
     elif isinstance(value, dict | list):
         for child in value.values() if isinstance(value, dict) else value:
             yield from numbers(child)
+
+
+def read(shown: str) -> float:
+    """The number that a text shows."""
+    return float(shown.rstrip("%").replace(",", "")) * (0.01 if shown.endswith("%") else 1.0)
 
 
 def matches(shown: str, measured: float) -> bool:
