@@ -341,7 +341,7 @@ def test_a_write_that_the_system_refuses_keeps_what_was_there(tmp_path: Path, mo
 def forked(function: Any, *arguments: Any) -> Any:
     """A child that has torch already, so that fifty of them start in no time.
 
-    The threads of torch's pool are not in it: its tensors must stay below the 32,768 numbers from which torch uses them.
+    The threads of torch's pool are not in it: its tensors must stay below the 32,768 numbers at which torch uses them.
     """
     child = multiprocessing.get_context("fork").Process(target=function, args=arguments, daemon=True)
     with warnings.catch_warnings():  # threads of other tests: the child does nothing but save
