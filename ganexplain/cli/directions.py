@@ -115,7 +115,7 @@ def _made(wanted: Wanted, shown: Shown, advance: Advance) -> tuple[dict[str, Any
         beside, measured = None, _measured(directions, generator, judge, codes[ROWS:], shown.seed)
     document = made.document(directions, measured, beside, who)
     document |= {
-        "model": _about(generator, shown.model),
+        "model": _about(generator, judge, shown.model),
         "form": generator.form.name,
         "critic": who,
         "seed": shown.seed,
@@ -252,13 +252,17 @@ def _ended(generator: Generator, judge: Critic | None) -> list[str]:
     return [] if known is None else [health.told(known)]
 
 
-def _about(generator: Generator, model: str) -> dict[str, Any]:
+def _about(generator: Generator, judge: Critic | None, model: str) -> dict[str, Any]:
     from ganexplain.models import priors
+    from ganexplain.models.class_names import called
 
     form = generator.form
     size = f"Images of {generator.channels} x {generator.resolution} x {generator.resolution}"
     if form.name != "images":
         size = f"{form.many.capitalize()} of {' x '.join(map(str, generator.render(generator.sample(1)).shape[1:]))}"
+    if generator.label is not None:
+        names = () if judge is None or judge.label != generator.label else judge.class_names
+        size += f" of {called(generator.label, names[generator.label] if names else None)}"
     prior = priors.WORDS[generator.prior]
     # the name only: a folder of one machine has no place in a file that is the same everywhere
     return {"name": Path(model).name, "summary": f"{size}, codes of {generator.z_dim} numbers, {prior}."}

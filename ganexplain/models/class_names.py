@@ -14,6 +14,15 @@ def listed(count: int, names: Sequence[str] = ()) -> str:
     return ", ".join(said if count <= LISTED else [*said[: LISTED - 2], "...", said[-1]])
 
 
+def called(label: int, name: str | None = None) -> str:
+    """A class in words.
+
+    >>> called(3, "trouser"), called(3)
+    ('class 3 (trouser)', 'class 3')
+    """
+    return f"class {label}" if name is None else f"class {label} ({name})"
+
+
 def numbered(label: int | str, classes: int, names: Sequence[str] = (), what: str = "network") -> int:
     """The number of a class that is said by number or name.
 

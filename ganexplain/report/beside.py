@@ -146,9 +146,10 @@ def _labelled(entry: Facts, names: tuple[str, str], unit: str, deaf: bool) -> st
             "is fake as what it is said to be, and may be a real one of another class."
         )
     if fake:
+        most = ", the one that suits it best" if best == given else f"; at best {other}, under {best}"
         return (
-            f"The image is judged fake under every label (under its own, {given}: {unit} {own}; at best {other}, under "
-            f"{best}): the label is not what makes it fake."
+            f"The image is judged fake under every label (under its own, {given}: {unit} {own}{most}): the label is "
+            "not what makes it fake."
         )
     if best == given:
         return f"The image is judged real under its {given} ({unit} {own}), the one that suits it best."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganexplain.models import health
+from ganexplain.models.class_names import called
 from ganexplain.report import words
 
 Facts = Mapping[str, Any]
@@ -82,9 +83,10 @@ def _swayed(entry: Facts) -> str:
 
 def _read_from(critic: Facts) -> list[str]:
     """Where the judge's weights were read from, for which class it judges, and what had to be assumed."""
-    about, label, name = critic["about"], critic.get("label"), critic.get("class")
-    called = "" if name is None else f" ({name})"
-    given = "" if label is None else f" It judges for class {label}{called}; for another class it may say otherwise."
+    about, label = critic["about"], critic.get("label")
+    given = ""
+    if label is not None:
+        given = f" It judges for {called(label, critic.get('class'))}; for another class it may say otherwise."
     if about is None:
         return [given.strip()] if given else []
     said = f"The judge was read from {about['file']} (layout {about['layout']}).{given}"

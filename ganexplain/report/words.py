@@ -8,6 +8,7 @@ from typing import Any
 from ganexplain.attribution import BASELINES
 from ganexplain.attribution.attribution import SCALED, SHARES_FROM
 from ganexplain.figures import style
+from ganexplain.models.class_names import called
 from ganexplain.models.verdict import LOW, POOR_AUC
 
 Facts = Mapping[str, Any]
@@ -42,9 +43,7 @@ def number(value: float, *, signed: bool = False) -> str:
     """
     size = abs(value)
     decimals = 0 if size >= 100 else 1 if size >= 10 else 2
-    text = f"{size:.{decimals}f}"
-    if 0 < size < 0.005:
-        text = f"{size:.1g}"
+    text = f"{size:.1g}" if 0 < size < 0.005 else f"{size:.{decimals}f}"
     sign = "−" if value < 0 and float(text) else "+" if signed and float(text) else ""
     return sign + text
 
@@ -80,7 +79,8 @@ def judged(verdict: Facts) -> str:
 
 def verdict(found: Facts, critic: Facts) -> str:
     """What was judged, how surely, and how good the judge is."""
-    head = f"Judged {judged(found)}."
+    given = "" if critic.get("label") is None else f" as {called(critic['label'], critic.get('class'))}"
+    head = f"Judged {judged(found)}{given}."
     return " ".join(filter(None, [head, _chance(found, critic), _among_reals(found, critic), _quality(found, critic)]))
 
 

@@ -88,6 +88,7 @@ def test_explain_judges_for_the_class(run: Run, folder: Path, tmp_path: Path) ->
         assert f"--label {label}" in json.loads(out)["command"]
         page = next((tmp_path / str(label)).glob("*.html")).read_text()
         assert f"It judges for class {label} ({NAMES[label]})" in page
+        assert f"as class {label} ({NAMES[label]})." in page
 
 
 def test_directions_are_those_of_the_class(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def test_two_changes_of_one_kind_have_arrays_of_their_own() -> None:
     ("logits", "given", "said"),
     [
         ([-1.0, -2.0, 3.0], 1, "may be a real one of another class"),
-        ([-1.0, -2.0, -3.0], 1, "fake under every label"),
+        ([-1.0, -2.0, -3.0], 1, "under its own, label 1: logit \u22122.00; at best \u22121.00, under label 0)"),
+        ([-1.0, -2.0, -3.0], 0, "under its own, label 0: logit \u22121.00, the one that suits it best)"),
         ([1.0, 2.0, 3.0], 2, "the one that suits it best"),
         ([1.0, 2.0, 3.0], 1, "though label 2 suits it better"),
     ],

@@ -110,9 +110,12 @@ def test_a_judge_from_a_file_says_what_was_assumed() -> None:
     from ganexplain.report.cautions import _read_from
 
     about = {"file": "netD.pth", "layout": "dcgan", "spec": {"label": 3}, "assumed": {"a": "LeakyReLU 0.2; [b] c"}}
-    assert _read_from(None) == []
-    (said,) = _read_from(about)
+    assert _read_from({"about": None}) == []
+    (said,) = _read_from({"about": about, "label": 3})
     assert "read from netD.pth (layout dcgan)" in said
-    assert "for class 3" in said
+    assert "for class 3;" in said
     assert said.endswith("this was assumed: LeakyReLU 0.2.")
-    assert "silent" not in _read_from({**about, "assumed": {}})[0]
+    assert "silent" not in _read_from({"about": {**about, "assumed": {}}})[0]
+    assert _read_from({"about": None, "label": 3, "class": "bag"}) == [
+        "It judges for class 3 (bag); for another class it may say otherwise."
+    ]
