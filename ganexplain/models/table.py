@@ -227,6 +227,20 @@ class Table(Scaled):
         except ValueError as error:
             raise ValueError(f"row {number} has {text!r} for {name!r}, expected a number") from error
 
+    def decode(self, rows: Tensor) -> list[list[str]]:
+        """Rows (N, F) as text by row and feature, which `encode` reads; of a category's shares the largest is its word.
+
+        Numbers come back as they are, bit for bit.
+        """
+        self.check(rows)
+        places = {name: [i for i, (feature, _) in enumerate(self._cells) if feature == name] for name in self.names}
+
+        def text(row: Tensor, name: str) -> str:
+            own = row[places[name]]
+            return self.categories[name][int(own.argmax())] if name in self.categories else f"{float(own[0]):.9g}"
+
+        return [[text(row, name) for name in self.names] for row in rows.detach().cpu().float()]
+
     def shown(self, row: Tensor) -> list[str]:
         """The value of each player of a row (F,) as text, with its unit."""
         of: dict[str, list[str]] = {player: [] for player in self.players}

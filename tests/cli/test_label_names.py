@@ -69,3 +69,20 @@ def test_a_name_of_an_unconditional_gan_is_refused(run: Run, tmp_path: Path) -> 
     path = GAN.build("dcgan", resolution=8, z_dim=4, width=4).save(tmp_path / "plain.safetensors")
     code, _, err = run("sample", path, "--label", "bag", "--out", tmp_path / "none")
     assert (code, "label=bag was given, but this GAN knows no classes; leave it out" in err) == (2, True)
+
+
+def test_rows_are_written_as_explain_reads_them(run: Run, tmp_path: Path) -> None:
+    table = {"names": ["age", "colour", "height"], "categories": {"colour": ["red", "light, green"]},
+             "mean": [40.0, 170.0], "std": [10.0, 8.0]}  # fmt: skip
+    gan = GAN.build("mlp", seed=3, table=table, z_dim=4, widths=[12], critic_widths=[12], num_classes=2)
+    gan.generator.eval().requires_grad_(False)
+    path = gan.save(tmp_path / "gan.safetensors")
+    code, _, err = run("sample", path, "--label", 1, "--n", 5, "--out", tmp_path / "rows", "--quiet")
+    assert code == 0, err
+    from ganexplain.data.tables import read_array, read_cells
+
+    cells, made = read_cells(tmp_path / "rows" / "rows.csv"), gan.given(1).samples(5)
+    again = gan.generator.form.encode(cells.rows, cells.header)
+    assert torch.equal(again[:, [0, 3]], made[:, [0, 3]])
+    assert torch.equal(again[:, 1:3].argmax(1), made[:, 1:3].argmax(1))
+    assert torch.equal(read_array(tmp_path / "rows" / "codes.npy").float(), gan.generator.sample(5))
