@@ -24,7 +24,13 @@ SMALL = {
     "mlp": ["model.widths=[16, 16]", "model.z_dim=8"],
 }
 COMMON = ["run.steps=50", "run.batch=8", "judge.steps=4", "judge.batch=8"]
-WALKED = ("sefa", "ganspace", "jacobian", "coordinate", "random")
+WALKED: dict[str, dict[str, int]] = {  # the finders, with as few codes as will do
+    "sefa": {},
+    "ganspace": {"n_samples": 64},
+    "jacobian": {"n_samples": 2},
+    "coordinate": {"n_samples": 4},
+    "random": {},
+}
 
 
 @pytest.mark.parametrize("preset", configs.presets())
@@ -53,8 +59,8 @@ def test_a_preset_makes_a_gan_that_is_kept_judged_and_walked(preset: str, tmp_pa
 
     generator = again.generator if label is None else again.generator.given(label)
     codes = generator.sample(4, seed=0)
-    for name in WALKED:
-        found = FINDERS.get(name)(n_directions=2).fit(generator, seed=0).directions_
+    for name, options in WALKED.items():
+        found = FINDERS.get(name)(n_directions=2, **options).fit(generator, seed=0).directions_
         walked = found.traverse(generator, codes, index=0, amounts=[-2.0, 2.0])
         assert walked.shape[:2] == (4, 2)
         assert torch.isfinite(walked).all()
