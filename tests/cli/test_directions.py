@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,22 +12,14 @@ import pytest
 import torch
 
 from ganexplain import GAN, Boundary, Directions, SeFa
-from ganexplain.cli import main as cli
 from ganexplain.latent.effects import effects, random_directions
 from ganexplain.latent.finders import FINDERS
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Run
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["directions", *map(str, arguments)])
-        shown = capsys.readouterr()
-        return int(stop.value.code or 0), shown.out, shown.err
-
-    return call
+def run(run: Run) -> Run:
+    return partial(run, "directions")
 
 
 @pytest.fixture

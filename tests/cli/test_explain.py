@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,16 @@ import torch
 from PIL import Image
 
 from ganexplain import tensors
-from ganexplain.cli import main as cli
 from ganexplain.evaluation import faithfulness
 from ganexplain.explanation import Explainer, Plan
 from ganexplain.models.gan import GAN
 from ganexplain.models.verdict import Calibration
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Run
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments] + ["--budget", "quick"])
-        shown = capsys.readouterr()
-        return int(stop.value.code or 0), shown.out, shown.err
-
-    return call
+def run(run: Run) -> Run:
+    return lambda *arguments: run(*arguments, "--budget", "quick")
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,12 @@ import torch
 from PIL import Image
 
 from ganexplain import tensors
-from ganexplain.cli import main as cli
 from ganexplain.explanation import Explainer
 from ganexplain.explanation import plan as plans
 from ganexplain.latent.directions import Directions
 from ganexplain.models.gan import GAN
 from ganexplain.models.verdict import Calibration
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Run
 
 FACTORIES = """
 import torch
@@ -48,17 +45,6 @@ def patches():
 def classes():
     return Critic(Classes(), label=0, num_classes=3)
 """
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        shown = capsys.readouterr()
-        return int(stop.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 @pytest.fixture(autouse=True)

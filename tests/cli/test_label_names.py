@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,22 +10,9 @@ import pytest
 import torch
 
 from ganexplain import tensors
-from ganexplain.cli import main as cli
 from ganexplain.cli._opening import Said
 from ganexplain.models.gan import GAN
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return call
+from tests.cli.conftest import Run
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,24 +11,12 @@ import pytest
 import torch
 
 from ganexplain import tensors
-from ganexplain.cli import main as cli
 from ganexplain.explanation import plan as plans
 from ganexplain.models.gan import GAN
 from ganexplain.models.verdict import Calibration
+from tests.cli.conftest import Run
 
 NAMES = ("shirt", "shoe", "bag")
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        shown = capsys.readouterr()
-        return int(stop.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 @pytest.fixture(autouse=True)

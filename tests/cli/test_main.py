@@ -14,23 +14,10 @@ import typer
 import ganexplain
 import ganexplain.cli
 from ganexplain.cli import main as cli
+from tests.cli.conftest import Run
 
 FILES = [m.name for m in pkgutil.iter_modules(ganexplain.cli.__path__) if m.name != "main" and m.name[0] != "_"]
 COMMANDS = [name.replace("_", "-") for name in FILES]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call the command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main(arguments)
-        shown = capsys.readouterr()
-        return int(stop.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 @pytest.fixture
