@@ -113,9 +113,11 @@ class GAN:
     @property
     def held_out(self) -> Tensor | None:
         """(R, C, H, W) the reals in [-1, 1], or (R, F) in their own units; None where there are none."""
-        if self.reals is None or not isinstance(self.generator.form, Images):
-            return self.reals
-        return tensors.from_uint8(self.reals)
+        return None if self.reals is None else self.seen(self.reals)
+
+    def seen(self, stored: Tensor) -> Tensor:
+        """Bytes (N, C, H, W) of a data set as images in [-1, 1]; rows (N, F) as they are, in their own units."""
+        return tensors.from_uint8(stored) if isinstance(self.generator.form, Images) else stored
 
     def given(self, label: int | str) -> GAN:
         """The same conditional GAN at one class, by number or name: its critics judge for it, its samples are of it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import torch
@@ -41,7 +40,14 @@ def build(config: Config, data: DataSet, split: Split) -> GAN:
             raise
         said = f"{data.name} holds rows of a table, which the family {family} does not make; set model.family=mlp"
         raise ValueError(said) from problem
-    return dataclasses.replace(gan, **_shares(data, split)) if config.conditional else gan
+    return with_classes(gan, data, split) if config.conditional else gan
+
+
+def with_classes(gan: GAN, data: DataSet, split: Split) -> GAN:
+    """A conditional GAN that knows what its classes are called and how often each comes; changed in place."""
+    shares = class_shares(data, split) or {}
+    gan.class_names, gan.class_shares = tuple(shares), tuple(shares.values())
+    return gan
 
 
 def _form(data: DataSet, split: Split) -> Options:
@@ -62,11 +68,6 @@ def _classes(config: Config, data: DataSet) -> Options:
             "or leave model.conditional out"
         )
     return {"num_classes": len(data.class_names)}
-
-
-def _shares(data: DataSet, split: Split) -> Options:
-    shares = class_shares(data, split) or {}
-    return {"class_names": tuple(shares), "class_shares": tuple(shares.values())}
 
 
 def class_shares(data: DataSet, split: Split) -> dict[str, float] | None:

@@ -15,6 +15,7 @@ from ganexplain.data.sets import DataSet
 from ganexplain.data.splits import Split
 from ganexplain.models.gan import GAN
 from ganexplain.models.private import private_copy, settled
+from ganexplain.training.building import with_classes
 from ganexplain.training.config import Config
 from ganexplain.training.judge import calibrate
 from ganexplain.training.metrics import measure
@@ -46,7 +47,7 @@ def finish(
     check_held_out(split)
     labels = data.labels if gan.generator.num_classes else None
     if labels is not None:
-        gan.class_names, gan.class_shares = tuple(data.class_names), shares(labels[split.train], len(data.class_names))
+        with_classes(gan, data, split)
     held_out = split.held_out
     carried = balanced(held_out, data.labels, min(REALS, len(held_out) // 3))
     others = held_out[~torch.isin(held_out, carried)]
@@ -80,12 +81,6 @@ def check_held_out(split: Split) -> None:
         raise ValueError(
             f"at least {LEAST_HELD_OUT} held-out images are needed to calibrate the critics, got {n}; add some"
         )
-
-
-def shares(labels: Tensor, classes: int) -> tuple[float, ...]:
-    """(classes,) how much of (N,) int64 labels is of each class."""
-    counts = torch.bincount(labels, minlength=classes).double()
-    return tuple((counts / counts.sum()).tolist())
 
 
 def check_still(gan: GAN) -> None:

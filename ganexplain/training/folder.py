@@ -24,6 +24,7 @@ from ganexplain.training import events
 from ganexplain.training.checkpoints import Checkpoints
 from ganexplain.training.config import Config
 from ganexplain.training.export import check_held_out
+from ganexplain.training.metrics import Extractor
 from ganexplain.training.record import FILE as METRICS
 from ganexplain.training.world import World
 
@@ -47,6 +48,7 @@ class Plan:
         device: where to compute.
         world: the processes of the run.
         opened: how the data were opened, so that they can be opened again; plain JSON.
+        extractor: the feature space of measurements; None takes `ganexplain.training.metrics.extractor_for`.
     """
 
     data: DataSet
@@ -55,6 +57,7 @@ class Plan:
     device: torch.device
     world: World
     opened: Mapping[str, Any] = field(default_factory=dict)
+    extractor: Extractor | None = None
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class Plan:
         device: str | torch.device = "cpu",
         world: World | None = None,
         opened: Mapping[str, Any] | None = None,
+        extractor: Extractor | None = None,
     ) -> Plan:
         """The plan for a data set and a config; the held-out rows are decided by ``run.seed``.
 
@@ -75,7 +79,7 @@ class Plan:
         world.share(config.run.batch)
         parts = split(data, seed=config.run.seed)
         check_held_out(parts)
-        return cls(data, parts, config, world.device(device), world, opened or {})
+        return cls(data, parts, config, world.device(device), world, opened or {}, extractor)
 
     def facts(self) -> dict[str, Any]:
         """What besides config and data decides the bits of a result: processor, device, threads, versions."""

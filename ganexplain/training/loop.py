@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain import tensors
+from ganexplain.models.conditional import known_labels
 from ganexplain.models.forms import Images
 from ganexplain.models.gan import GAN
 from ganexplain.training import ema, losses, schedules
 from ganexplain.training.batches import Batches
 from ganexplain.training.config import Config
+from ganexplain.training.plain import plain
 from ganexplain.training.updates import Update, Updates
 from ganexplain.training.world import World
 
@@ -124,7 +126,8 @@ class Training(Iterator[Step]):
         device: str | torch.device,
         world: World | None,
     ) -> None:
-        _check(gan, images, labels)
+        _check(gan, images)
+        labels = known_classes(gan, images, labels)
         self.gan, self.config, self.world = gan, config, world or World()
         gan.kinds = {**gan.kinds, "discriminator": losses.get(config.loss.name).kind}
         self.average = gan.generator.to(device).eval().requires_grad_(False)
@@ -181,8 +184,8 @@ class Training(Iterator[Step]):
             "skipped": self.skipped,
             "in_a_row": self.in_a_row,
             "seconds": self.seconds,
-            "networks": {name: _copied(network.state_dict()) for name, network in self._networks().items()},
-            "optimisers": {name: _copied(part.state_dict()) for name, part in self._optimisers().items()},
+            "networks": {name: plain(network.state_dict(), name) for name, network in self._networks().items()},
+            "optimisers": {name: plain(part.state_dict(), name) for name, part in self._optimisers().items()},
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -195,7 +198,7 @@ class Training(Iterator[Step]):
             for name, network in self._networks().items():
                 network.load_state_dict(state["networks"][name])
             for name, optimiser in self._optimisers().items():
-                optimiser.load_state_dict(_copied(state["optimisers"][name]))
+                optimiser.load_state_dict(plain(state["optimisers"][name], name))  # which takes tensors as they are
             numbers = [state[name] for name in ("number", "skipped", "in_a_row")]
             self.seconds = float(state["seconds"])
         except (RuntimeError, KeyError, ValueError) as error:
@@ -260,16 +263,7 @@ def laid_out(network: nn.Module, layout: torch.memory_format) -> nn.Module:
     return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]  # torch's stubs lack it
 
 
-def _copied(value: Any) -> Any:
-    """Plain containers with copies of the tensors in them."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, Mapping):
-        return {name: _copied(part) for name, part in value.items()}
-    return [_copied(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-def _check(gan: GAN, images: Tensor, labels: Tensor | None) -> None:
+def _check(gan: GAN, images: Tensor) -> None:
     g = gan.generator
     if isinstance(g.form, Images):
         _check_images(images, (g.channels, g.resolution, g.resolution))
@@ -277,16 +271,17 @@ def _check(gan: GAN, images: Tensor, labels: Tensor | None) -> None:
         g.form.check(images, "training rows")
     if len(images) < 2:
         raise ValueError(f"at least 2 training {g.form.many} are needed, got {len(images)}")
-    if (labels is None) != (g.num_classes == 0):
-        has, needs = ("labels", "knows no classes") if g.num_classes == 0 else ("no labels", "needs each image's class")
-        raise ValueError(f"got {has}, but this GAN {needs}; build it with num_classes, or leave both out")
-    if labels is None:
-        return
-    inside = labels.shape == (len(images),) and 0 <= int(labels.min()) <= int(labels.max()) < g.num_classes
-    if not inside:
-        raise ValueError(
-            f"labels must be ({len(images)},) whole numbers from 0 to {g.num_classes - 1}, got {tuple(labels.shape)}"
-        )
+
+
+def known_classes(gan: GAN, images: Tensor, labels: Tensor | None) -> Tensor | None:
+    """(N,) int64 labels of the images of a conditional GAN; None for another one.
+
+    Raises:
+        ValueError: labels that do not fit, none where there are classes, or some where there are none.
+    """
+    if gan.generator.num_classes and labels is None:
+        raise ValueError("this GAN is conditional and needs the classes of the images: labels=... (N,) int64")
+    return None if labels is None else known_labels(labels, len(images), gan.generator.num_classes)
 
 
 def _check_images(images: Tensor, shape: tuple[int, ...]) -> None:

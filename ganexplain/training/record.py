@@ -109,6 +109,11 @@ class Recorder:
             self.events.picture(path)
         return path
 
+    def close(self) -> None:
+        """Nothing more is written."""
+        if self.events:
+            self.events.close()
+
     def state(self) -> dict[str, Any]:
         """The steps that are in no line yet, so that a continued run writes the lines that it would have written."""
         return {"window": [asdict(step) for step in self.window], "streak": self.streak}

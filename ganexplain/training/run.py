@@ -185,7 +185,7 @@ class Run(Iterator[Step]):
         if recorder is None:
             return False
         if self._measure is None:
-            self._measure = Measure(plan.data, plan.split, seed=plan.config.run.seed)
+            self._measure = Measure(plan.data, plan.split, extractor=plan.extractor, seed=plan.config.run.seed)
         before = [line["fd"] for line in self.evaluations if line["fd"] is not None]
         with tensors.isolated():
             try:
@@ -220,6 +220,7 @@ class Run(Iterator[Step]):
         """Write down that the run was stopped from outside, and save; all processes must call it together."""
         if self.recorder:
             self.recorder.event(self.number, "interrupt", f"{signal} after step {self.number}")
+            self.recorder.close()
         self.save()
 
     def complete(self) -> None:
@@ -231,6 +232,7 @@ class Run(Iterator[Step]):
                 best = self.measure()
             if not (self.folder / f"samples-{self.number:06d}.png").exists():
                 self.recorder.sheet(self.gan, f"samples-{self.number:06d}.png")
+            self.recorder.close()
         self.save(best=self._agreed(best))
         self.training.close()
 

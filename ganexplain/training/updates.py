@@ -95,16 +95,13 @@ class Updates:
                 with torch.no_grad():
                     against = self.view(labels, number, turn, "real")(real) if self.loss.pairs else fake.detach()
             loss = self.loss.generator(against.float(), fake.float())
-            self.opt_g.zero_grad(set_to_none=True)
             return self.stepped(self.opt_g, self.g, loss, {"loss": loss})
         finally:
             self.d.requires_grad_(True)
 
     def drawn(self, codes: Tensor, labels: Tensor | None) -> Tensor:
         """What the raw generator makes of codes, as the discriminator reads it."""
-        draw = self.g.raw if self.batches.rows else self.g  # rows are judged as they are scaled
-        made: Tensor = draw(codes) if labels is None else draw(codes, labels)
-        return made
+        return self.g.raw(codes) if labels is None else self.g.raw(codes, labels)
 
     def view(self, labels: Tensor | None, *keys: int | str) -> Pass:
         """The discriminator's pass over one batch: (N, ...) to (N,) logits."""

@@ -19,7 +19,7 @@ from ganexplain.models.gan import GAN
 from ganexplain.training import run as module
 from ganexplain.training.config import Config, load
 from ganexplain.training.folder import Plan, check_config, differences, read_record
-from ganexplain.training.metrics import Measure
+from ganexplain.training.metrics import Measure, Module
 from ganexplain.training.record import read_lines
 from ganexplain.training.run import Run
 
@@ -160,6 +160,13 @@ def test_measuring_saving_and_drawing_leave_no_trace_in_the_weights(tmp_path: Pa
     assert health == busy.health
     assert health["verdict"] in ("HEALTHY", "CHECK", "UNHEALTHY", "TOO EARLY")
     assert len(health["readings"]) == 9
+
+
+def test_a_run_is_measured_in_the_feature_space_that_its_plan_names(tmp_path: Path, data: DataSet) -> None:
+    space = Module(torch.nn.Flatten(), "the pixels themselves")
+    plan = Plan.of(data, config("dcgan", "watch.evaluate=1", steps=1), extractor=space)
+    (line,) = advanced(Run.start(tmp_path / "run", plan), 1).evaluations
+    assert (line["fd_space"], line["fd_space_fingerprint"]) == (space.name, space.fingerprint)
 
 
 def test_the_best_checkpoint_is_that_of_the_lowest_distance(

@@ -198,7 +198,7 @@ def test_a_conditional_game_shows_both_networks_the_classes_of_the_reals(monkeyp
     real, fake = seen[0], seen[1]
     assert [known[image.numpy().tobytes()] for image in real[0]] == real[1].tolist()
     assert torch.equal(real[1], fake[1])
-    with pytest.raises(ValueError, match="got no labels, but this GAN needs each image's class"):
+    with pytest.raises(ValueError, match="is conditional and needs the classes"):
         train(gan, data.images, config)
     with pytest.raises(ValueError, match="whole numbers from 0 to 9"):
         train(gan, data.images, config, labels=data.labels + 1)

@@ -264,8 +264,7 @@ def critic_means(gan: GAN, data: DataSet, split: Split, *, n: int = 2000, seed: 
         raise ValueError("a conditional GAN is judged with the labels of its data, and this set has none; add them")
     means: dict[str, float] = {}
     for name, rows in (("train", chosen), ("held_out", split.held_out[:n])):
-        reals = data.images[rows] if data.feature_names else tensors.from_uint8(data.images[rows])
-        means[name] = logits(reals, None if data.labels is None else data.labels[rows])
+        means[name] = logits(gan.seen(data.images[rows]), None if data.labels is None else data.labels[rows])
     own = data.labels[chosen] if conditional and data.labels is not None else None
     known: dict[str, Any] = {} if own is None else {"labels": own}
     fakes = gan.samples(n, seed=int(tensors.rng(seed, "critic codes").integers(2**31)), **known)
